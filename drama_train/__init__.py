@@ -1,0 +1,1 @@
+"""A released dataset in, a small retriever out."""
