@@ -1,0 +1,1 @@
+"""Versions, manifests, shards, journals, schemas."""

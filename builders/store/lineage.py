@@ -1,0 +1,99 @@
+"""Where a row comes from: the row itself, the chunk and the document behind it, and how each was made."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from builders.cli.errors import UserError
+from builders.store.parquet import storable
+from builders.store.schemas import key_column, parent_columns
+from builders.store.versions import Version, all_versions, read_version
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class Found:
+    """A row in a version; `rejected` where it stands among the rejections."""
+
+    version: Version
+    row: dict[str, Any]
+    rejected: bool
+
+
+def find_row(data: Path, row_id: str) -> list[Found]:
+    """The row in every version that has it, the newest version first; a rejection where a version rejected it."""
+    found, row_id = [], storable(row_id)
+    for version in reversed(list(all_versions(data))):
+        row = _select(version.shards(), key_column(version.record), row_id)
+        if row:
+            found.append(Found(version, row, False))
+        elif row := _select(version.rejected_shards(), "row_id", row_id):
+            found.append(Found(version, row, True))
+    return found
+
+
+def parents(found: Found) -> Iterator[tuple[str, str]]:
+    """(table, row id) of the rows that this row was made from, nearest first.
+
+    A rejection has its id alone, which tells: a query's begins with its chunk's, a chunk's with its document's.
+    """
+    if found.rejected:
+        chunk_id = found.row["row_id"].rpartition("~")[0] or found.row["row_id"]
+        yield "chunks", chunk_id
+        yield "documents", chunk_id.rpartition("#")[0]
+        return
+    for column, table in parent_columns(found.version.record).items():
+        if found.row.get(column) is not None:
+            yield table, found.row[column]
+
+
+def chain(found: Found) -> list[Found]:
+    """The row, then its parents in the very versions that it was made from."""
+    links = [found]
+    for table, row_id in parents(found):
+        for version in _ancestors(found.version):
+            if version.table == table and (row := _select(version.shards(), key_column(version.record), row_id)):
+                links.append(Found(version, row, False))
+                break
+    return links
+
+
+def _ancestors(version: Version) -> Iterator[Version]:
+    """Inputs, inputs of inputs, and so on; those that were deleted are passed over."""
+    data = version.folder.parent.parent
+    for given in version.manifest["identity"]["inputs"]:
+        found = read_version(data / given["table"] / given["version"])
+        if found:
+            yield found
+            yield from _ancestors(found)
+
+
+@cache
+def _duckdb() -> "duckdb.DuckDBPyConnection":
+    import duckdb
+
+    return duckdb.connect(config={"memory_limit": "1GB"})
+
+
+def _select(shards: list[Path], column: str, row_id: str) -> dict[str, Any] | None:
+    """The row with that key, by DuckDB: row groups whose range of keys cannot hold it are not read."""
+    if not shards:
+        return None
+    import duckdb
+
+    query = f'SELECT * FROM read_parquet($files) WHERE "{column}" = $id LIMIT 1'  # noqa: S608 (a column of a schema)
+    try:
+        result = _duckdb().execute(query, {"files": [str(s) for s in shards], "id": row_id})
+        row = result.fetchone()
+    except duckdb.Error as fault:
+        words = str(fault).split("\n")[0]
+        raise UserError(
+            f"A shard in {shards[0].parent} is missing or damaged ({words}): delete the version's folder, then run the "
+            "command that made it again."
+        ) from None
+    names = [column[0] for column in result.description or ()]
+    return dict(zip(names, row, strict=True)) if row else None
