@@ -1,0 +1,1 @@
+"""Readers, cleaning, sentences, chunks, languages, duplicates."""
