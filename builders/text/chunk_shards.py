@@ -1,0 +1,119 @@
+"""The two passes over shards that make chunks: drafts with signatures, then rows with the merged clusters."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from builders.store.building import ShardResult, rejection
+from builders.store.versions import Version, read_rows
+from builders.text.chunking import Chunk, chunk_text
+from builders.text.duplicates import bands, minhashes, shingles, union_minhash
+from builders.text.gates import not_text
+from builders.text.hashes import normalise, text_hash
+from builders.text.languages import UNDETERMINED, identify
+from builders.text.tokens import load_tokenizer
+
+# Code and tables still have words in them; blobs, rulers and rows of numbers do not.
+LEAST_LETTERS = 0.4
+# A chunk in another language than its document must be told with this probability: names and code mislead.
+SURE = 0.9
+RAW_KEPT = 2_000
+
+
+@dataclass(frozen=True)
+class Drafts:
+    """Documents -> chunks without global facts. Called with the number of a shard of `documents`."""
+
+    documents: Version
+    tokenizer: Path
+    max_tokens: int
+
+    def __call__(self, shard: int) -> ShardResult:
+        result = ShardResult([])
+        rows: list[dict[str, Any]] = []
+        for document in read_rows(self.documents.shards()[shard]):
+            result.rows_in += 1
+            rows.extend(self._chunks(document, result))
+        for row, minhash in zip(rows, minhashes([shingles(row["normalised"]) for row in rows]), strict=True):
+            row["minhash"] = minhash
+        for _, group in groupby(rows, key=lambda row: row["document_id"]):
+            chunks = list(group)
+            whole = bands(union_minhash([row["minhash"] for row in chunks]))
+            for i, row in enumerate(chunks):
+                del row["normalised"]
+                row["bands"] = bands(row.pop("minhash"))
+                row["document_bands"] = whole if i == 0 else None
+                result.rows.append(row)
+        return result
+
+    def _chunks(self, document: dict[str, Any], result: ShardResult) -> Iterator[dict[str, Any]]:
+        text = document["text"]
+        own = _document_language(text, document["language"])
+        chunks = chunk_text(text, own, load_tokenizer(self.tokenizer), self.max_tokens)
+        result.counts["sentences"] += sum(len(c.sentence_starts) for c in chunks)
+        for number, chunk in enumerate(chunks):
+            row = _draft(document, number, chunk, own)
+            fault = not_text(row["text"], LEAST_LETTERS)
+            if fault:
+                result.rejected.append(rejection(row["chunk_id"], "not_text", fault, row["text"][:RAW_KEPT]))
+            else:
+                result.counts[f"language:{row['language']}"] += 1
+                yield row
+
+
+def _document_language(text: str, declared: str | None) -> str:
+    """What the document is written in: as identified where that is sure, else as declared."""
+    found, probability = identify(text)
+    return declared if declared and probability < SURE else found
+
+
+def _draft(document: dict[str, Any], number: int, chunk: Chunk, document_language: str) -> dict[str, Any]:
+    text = document["text"][chunk.start : chunk.end]
+    normalised = normalise(text)
+    language, confidence = identify(text)
+    if language != document_language and confidence < SURE and document_language != UNDETERMINED:
+        language, confidence = document_language, 0.0
+    return {
+        "chunk_id": f"{document['document_id']}#{number:04d}",
+        "document_id": document["document_id"],
+        "source": document["source"],
+        "title": document["title"],
+        "text": text,
+        "start": chunk.start,
+        "end": chunk.end,
+        "sentence_starts": [start - chunk.start for start in chunk.sentence_starts],
+        "tokens": chunk.tokens,
+        "language": language,
+        "language_confidence": confidence,
+        "licence": document["licence"],
+        "text_hash": text_hash(text),
+        "normalised_text_hash": text_hash(normalised),
+        "normalised": normalised,
+    }
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """Drafts and their merged clusters -> chunks. Called with the number of a shard of `signatures`."""
+
+    signatures: Version
+    clusters: Version
+
+    def __call__(self, shard: int) -> ShardResult:
+        result = ShardResult([])
+        drafts = read_rows(self.signatures.shards()[shard])
+        clusters = read_rows(self.clusters.shards()[shard])
+        for row, cluster in zip(drafts, clusters, strict=True):
+            result.rows_in += 1
+            if cluster["twin_in_train"]:
+                detail = f"held out, and near-duplicate of a train chunk of cluster {cluster['cluster_id']}"
+                result.rejected.append(rejection(row["chunk_id"], "twin_in_train", detail, row["text"][:RAW_KEPT]))
+                continue
+            del row["bands"], row["document_bands"]
+            row["cluster_id"], row["split"] = cluster["cluster_id"], cluster["split"]
+            result.rows.append(row)
+            result.counts[f"language:{row['language']}"] += 1
+            result.counts[f"split:{row['split']}"] += 1
+        return result

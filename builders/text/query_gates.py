@@ -1,0 +1,67 @@
+"""Gates on a written query: each is a named reason for rejection."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from builders.text.duplicates import shingles, words
+from builders.text.gates import word_count
+from builders.text.hashes import normalise
+from builders.text.languages import UNDETERMINED, identify, is_short, probability_of, scripts
+
+# A copy: nearly all of the query's word triples stand in the text. A query of fewer words may well be a term of it.
+COPIED_SHARE = 0.9
+COPY_WORDS = 8
+# A small model varies a word or two of an example instead of reading the text.
+REPEATED_SHARE = 0.6
+# A query is in another language where its own is sure and the chunk's is all but ruled out.
+SURE, RULED_OUT = 0.9, 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a query is rejected: the gate's name, and what it saw."""
+
+    reason: str
+    detail: str
+
+
+def copied(query: str, text: str) -> bool:
+    """Whether the query is (all but) copied from the text. Both are raw; short queries never count as copies."""
+    if word_count(query) < COPY_WORDS:
+        return normalise(query) == normalise(text)
+    own = shingles(normalise(query))
+    there = set(shingles(normalise(text)))
+    return sum(s in there for s in own) >= COPIED_SHARE * len(own)
+
+
+def _shared_words(a: str, b: str) -> float:
+    """Jaccard of the two sets of words (characters in scripts without spaces)."""
+    one, two = set(words(normalise(a))), set(words(normalise(b)))
+    return len(one & two) / len(one | two)
+
+
+def query_fault(query: str, chunk: str, chunk_language: str, examples: Sequence[str]) -> Fault | None:
+    """The first gate that the query fails, or None. `examples` are the queries shown in the prompt."""
+    if not any(map(str.isalnum, normalise(query))):
+        return Fault("empty", "the query holds no word")
+    if copied(query, chunk):
+        return Fault("copy_of_chunk", "nearly all of its word triples stand in the chunk")
+    for example in examples:
+        if copied(query, example) or _shared_words(query, example) >= REPEATED_SHARE:
+            return Fault("copy_of_example", f"it repeats the prompt's example {example!r}")
+    return _wrong_language(query, chunk, chunk_language)
+
+
+def _wrong_language(query: str, chunk: str, chunk_language: str) -> Fault | None:
+    """Told from scripts at any length; from the words only where there are enough: on short text identifiers guess."""
+    there, own = scripts(chunk), scripts(query)
+    if own and not own & there:
+        return Fault(
+            "wrong_language", f"it is written in {'+'.join(sorted(own))}, its chunk in {'+'.join(sorted(there))}"
+        )
+    if chunk_language == UNDETERMINED or is_short(query):
+        return None
+    language, probability = identify(query)
+    if language == chunk_language or probability < SURE or probability_of(query, chunk_language) > RULED_OUT:
+        return None
+    return Fault("wrong_language", f"it is in {language} ({probability:.2f}), its chunk in {chunk_language}")
