@@ -1,0 +1,1 @@
+"""Prompts, requests, replies, and three engines behind one function: generate(requests) -> replies."""

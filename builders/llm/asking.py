@@ -1,0 +1,91 @@
+"""Ask an engine for the replies of many shards: journal each as it arrives, repeat none, hand over shard by shard."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from builders.cli.progress import Progress
+from builders.llm.requests import Engine, Reply, Request
+from builders.store.journals import Journal
+
+# A run that was stopped asks these again: the request was never answered by the model.
+UNFINISHED = "failed"
+
+
+def answer_shards(
+    engine: Engine,
+    shards: Sequence[int],
+    requests_of: Callable[[int], list[Request]],
+    journals: Path,
+    deliver: Callable[[int, Mapping[str, Reply]], None],
+    progress: Progress,
+) -> None:
+    """Call `deliver(shard, replies by key)` once for each shard, when all of its requests are answered.
+
+    Requests of all shards go through one `generate`, so that the engine never idles at the end of a shard. Only shards
+    with requests in flight are held. Whatever ends the run, every reply that arrived is in the journal.
+    """
+    asking = _Asking(shards, requests_of, journals, deliver, progress)
+    try:
+        for reply in engine.generate(asking.requests()):
+            asking.take(reply)
+        asking.deliver_finished()
+    finally:
+        asking.close()
+    if asking.waiting:
+        raise AssertionError(f"the engine left {sum(map(len, asking.waiting.values()))} requests without a reply")
+
+
+class _Asking:
+    def __init__(
+        self,
+        shards: Sequence[int],
+        requests_of: Callable[[int], list[Request]],
+        journals: Path,
+        deliver: Callable[[int, Mapping[str, Reply]], None],
+        progress: Progress,
+    ) -> None:
+        self.to_open = deque(shards)
+        self.requests_of, self.journals, self.deliver, self.progress = requests_of, journals, deliver, progress
+        self.open: dict[int, Journal] = {}
+        self.waiting: dict[int, set[str]] = {}
+        self.shards_of: dict[str, list[int]] = {}
+        self.tokens = 0
+
+    def requests(self) -> Iterator[Request]:
+        while self.to_open:
+            shard = self.to_open.popleft()
+            journal = self.open[shard] = Journal(self.journals / f"{shard:05d}.jsonl")
+            asked = {r.key: r for r in self.requests_of(shard)}
+            pending = [
+                r for k, r in asked.items() if k not in journal.replies or journal.replies[k].finish == UNFINISHED
+            ]
+            self.waiting[shard] = {r.key for r in pending}
+            self.progress.skip(len(asked) - len(pending))
+            new = [r for r in pending if r.key not in self.shards_of]  # the others are in flight for another shard
+            for request in pending:
+                self.shards_of.setdefault(request.key, []).append(shard)
+            yield from new
+            self.deliver_finished()
+
+    def take(self, reply: Reply) -> None:
+        # Half of a surrogate pair, as a server that cuts inside an emoji sends it, can be stored in no table.
+        reply = replace(reply, text=reply.text.encode("utf-8", "replace").decode())
+        for shard in self.shards_of.pop(reply.key):
+            self.open[shard].append(reply)
+            self.waiting[shard].discard(reply.key)
+        self.tokens += reply.prompt_tokens + reply.reply_tokens
+        self.progress.step(note=f"{self.tokens:,} tokens")
+        self.deliver_finished()
+
+    def deliver_finished(self) -> None:
+        for shard in [s for s, keys in self.waiting.items() if not keys]:
+            del self.waiting[shard]
+            journal = self.open.pop(shard)
+            journal.close()
+            self.deliver(shard, journal.replies)
+
+    def close(self) -> None:
+        for journal in self.open.values():
+            journal.close()

@@ -1,0 +1,91 @@
+"""The engine that a command line asks for."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from builders.cli.errors import UserError
+from builders.cli.progress import say
+from builders.llm.requests import Engine, Model
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """Which engine answers, with which model."""
+
+    engine: Literal["local", "openai", "vllm"] = "local"
+    """local: transformers in this process; openai: any OpenAI-compatible server; vllm: vLLM in this process."""
+    model: str | None = None
+    """A model id, a folder, or smollm2 (from its wheel, the default of local)."""
+    revision: str | None = None
+    """The model's revision: a commit of the Hub, or your own word for what a server serves."""
+    base_url: str = "http://127.0.0.1:8000/v1"
+    """openai: the server. Its key is read from the environment variable that --api-key-env names."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """openai: the environment variable that holds the key."""
+    concurrency: int = 64
+    """openai: requests in flight."""
+    structured: Literal["auto", "json_schema", "json_object", "none"] = "auto"
+    """openai: how the server takes a reply schema; auto tries them in this order on the first request."""
+    engine_args: str = "{}"
+    """vllm: any arguments of vLLM's engine, as JSON. openai: extra fields of every request, as JSON."""
+    price: tuple[float, float] | None = None
+    """Prices of a million prompt tokens and of a million reply tokens, to count money."""
+
+    def __post_init__(self) -> None:
+        if self.engine != "local" and not self.model:
+            raise UserError(f"--engine {self.engine} needs --model: name what it serves.", exit_code=2)
+        if self.concurrency < 1:
+            raise UserError(f"--concurrency {self.concurrency} sends nothing: give 1 or more.", exit_code=2)
+        try:
+            if not isinstance(json.loads(self.engine_args), dict):
+                raise ValueError("not an object")
+        except ValueError as fault:
+            raise UserError(
+                f"--engine-args is not a JSON object ({fault}): {self.engine_args[:80]}", exit_code=2
+            ) from None
+
+
+def money(usage: Mapping[str, int], price: tuple[float, float] | None) -> float | None:
+    """What the tokens cost, in the currency of the prices; None where no prices were given."""
+    if price is None:
+        return None
+    return round((usage["prompt_tokens"] * price[0] + usage["reply_tokens"] * price[1]) / 1e6, 6)
+
+
+def find_model(options: EngineOptions) -> Model:
+    """The model's name and pinned revision, without loading it. A folder goes by its last name and its content."""
+    if options.engine == "openai":
+        return Model(options.model or "", options.revision or "served")
+    from builders.llm.weights import pinned_model
+
+    pinned = pinned_model(options.model or "smollm2", options.revision)
+    return Model(Path(pinned.id).name, pinned.revision) if Path(pinned.id).is_dir() else pinned
+
+
+def make_engine(options: EngineOptions) -> Engine:
+    """The engine, with its model loaded. The caller closes it."""
+    arguments = json.loads(options.engine_args)
+    if options.engine == "openai":
+        from builders.llm.chat_calls import OpenAIOptions
+        from builders.llm.openai_engine import OpenAIEngine
+
+        chosen = OpenAIOptions(
+            api_key_env=options.api_key_env,
+            concurrency=options.concurrency,
+            dialect=options.structured,
+            extra_body=arguments,
+        )
+        return OpenAIEngine(find_model(options), options.base_url, chosen, say)
+    from builders.llm.weights import pinned_model
+
+    weights = pinned_model(options.model or "smollm2", options.revision)
+    if options.engine == "vllm":
+        from builders.llm.vllm_engine import VLLMEngine
+
+        return VLLMEngine(weights, arguments)
+    from builders.llm.local_engine import LocalEngine
+
+    return LocalEngine(weights, say=say)

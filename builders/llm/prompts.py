@@ -1,0 +1,142 @@
+"""Prompts are files with a contract: texts, examples, sampling, form of the reply; its hash is its version."""
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from builders.cli.errors import UserError
+from builders.llm.replies import parse_reply
+from builders.llm.requests import Model, Request, Sampling, make_request
+from builders.store.resources import resource
+from builders.store.schemas import first_fault, load_schema
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A loaded prompt. `version` is its name and the hash of its whole file."""
+
+    name: str
+    version: str
+    reply_schema_name: str
+    as_json: bool
+    sampling: Sampling
+    user: str
+    opening: tuple[Mapping[str, str], ...]
+    examples: tuple[Mapping[str, str], ...]
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields of a reply, in order."""
+        return list(load_schema(self.reply_schema_name)["properties"])
+
+    def reply_schema(self) -> dict[str, Any] | None:
+        """The schema that an engine can hold the reply to; None where the prompt asks for labelled lines."""
+        if not self.as_json:
+            return None
+        schema = load_schema(self.reply_schema_name)
+        return {k: schema[k] for k in ("type", "properties", "required", "additionalProperties")}
+
+    def request(self, values: Mapping[str, str], model: Model, seed: int) -> Request:
+        """The request for one row: the system text, the examples as turns, and the row."""
+        user = {"role": "user", "content": _render(self.user, values)}
+        return make_request(
+            (*self.opening, user),
+            prompt_version=self.version,
+            model=model,
+            sampling=self.sampling,
+            seed=seed,
+            reply_schema=self.reply_schema(),
+        )
+
+
+def load_prompt(name: str) -> Prompt:
+    """A prompt by its name in prompts/, or by the path of a TOML file of the same form.
+
+    UserError where the file breaks schemas/prompt.schema.json, a template uses placeholders that are not declared, or
+    an example is not one.
+    """
+    path = Path(name) if name.endswith(".toml") else resource("prompts", f"{name}.toml")
+    if not path.is_file():
+        raise UserError(f"There is no prompt file {path}: name one that exists, or a prompt by its name.", exit_code=2)
+    content = path.read_bytes()
+    try:
+        given = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise UserError(f"The prompt {path} is not valid TOML: {fault}.", exit_code=2) from None
+    _check(path, given)
+    answer = given["answer"]
+    opening: list[Mapping[str, str]] = [{"role": "system", "content": given["system"].strip()}]
+    for example in given["examples"]:
+        opening.append({"role": "user", "content": _render(given["user"], example)})
+        opening.append({"role": "assistant", "content": _render(answer, example)})
+    return Prompt(
+        name=given["name"],
+        version=f"{given['name']}-{blake2b(content, digest_size=6).hexdigest()}",
+        reply_schema_name=given["reply_schema"],
+        as_json=given["reply"] == "json",
+        sampling=Sampling(**given["sampling"]),
+        user=given["user"],
+        opening=tuple(opening),
+        examples=tuple(given["examples"]),
+    )
+
+
+def _check(path: Path, given: Mapping[str, Any]) -> None:
+    for fault in _faults(given):
+        raise UserError(f"The prompt {path} is not usable: {fault}.")
+
+
+def _faults(given: Mapping[str, Any]) -> Iterator[str]:
+    """What breaks the contract; each check relies on those before it."""
+    if fault := first_fault("prompt", given):
+        yield fault
+    fields = list(load_schema(given["reply_schema"])["properties"])
+    yield from _template_faults("user", given["user"], given["placeholders"])
+    yield from _template_faults("answer", given["answer"], fields)
+    needed = {*given["placeholders"], *fields}
+    for number, example in enumerate(given["examples"], start=1):
+        if wrong := sorted(needed ^ set(example)):
+            yield f"example {number} needs exactly {', '.join(sorted(needed))}: see {', '.join(wrong)}"
+        parsed = parse_reply(_render(given["answer"], example), fields)
+        if parsed.parse != "complete" or any(parsed.fields[name] != example[name].strip() for name in fields):
+            yield f"the answer of example {number} is not itself a reply of the form asked for ({given['reply']})"
+
+
+def _template_faults(key: str, template: str, allowed: Sequence[str]) -> Iterator[str]:
+    from jinja2 import TemplateSyntaxError, meta
+
+    try:
+        used = meta.find_undeclared_variables(_environment().parse(template))
+    except TemplateSyntaxError as fault:
+        yield f"its {key} template cannot be read ({fault})"
+        return
+    if used != set(allowed):
+        yield (
+            f"its {key} template uses {', '.join(sorted(used)) or 'no placeholder'} where "
+            f"{', '.join(sorted(allowed)) or 'none'} are declared; make the two agree"
+        )
+
+
+def _render(template: str, values: Mapping[str, str]) -> str:
+    return str(_template(template).render(values)).strip()
+
+
+@cache
+def _template(text: str) -> Any:
+    return _environment().from_string(text)
+
+
+@cache
+def _environment() -> Any:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import SandboxedEnvironment
+
+    environment = SandboxedEnvironment(undefined=StrictUndefined)
+    # jinja2's own tojson writes every letter outside ASCII as an escape: an example must show the language itself
+    environment.filters["tojson"] = partial(json.dumps, ensure_ascii=False)
+    return environment
