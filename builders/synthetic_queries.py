@@ -156,7 +156,9 @@ def write_drafts(
 
 
 def _write_shard(made: "Building", writing: Writing, shard: int, replies: "Mapping[str, Reply]") -> None:
-    made.write(shard, draft_shard(writing, shard, replies), 0.0)
+    asked = {request.key for request in writing.requests(shard)}
+    seconds = sum(replies[key].seconds for key in asked)  # of the model's work, waiting for it included
+    made.write(shard, draft_shard(writing, shard, replies), seconds)
 
 
 def draft_shard(writing: Writing, shard: int, replies: "Mapping[str, Reply]") -> "ShardResult":
@@ -192,7 +194,8 @@ def draft_query(chunk: Mapping[str, Any], reply: "Reply", prompt: "Prompt", mode
         cut = " (cut at max_tokens)" if reply.finish == "length" else ""
         return rejection(row_id, "unparsable" if reply.text.strip() else "empty", parsed.fault + cut, reply.text)
     query = clean_line(parsed.fields["query"])
-    fault = query_fault(query, chunk["text"], chunk["language"], [e["query"] for e in prompt.examples])
+    examples = [example["query"] for example in prompt.examples]
+    fault = query_fault(query, chunk["text"], chunk["language"], examples, parsed.fields["language"])
     if fault:
         return rejection(row_id, fault.reason, fault.detail, reply.text)
     language, probability = identify(query)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from builders.text.duplicates import shingles, words
 from builders.text.gates import word_count
 from builders.text.hashes import normalise
-from builders.text.languages import UNDETERMINED, identify, is_short, probability_of, scripts
+from builders.text.languages import UNDETERMINED, guess, identify, is_short, named_language, probability_of, scripts
 
 # A copy: nearly all of the query's word triples stand in the text. A query of fewer words may well be a term of it.
 COPIED_SHARE = 0.9
@@ -40,8 +40,13 @@ def _shared_words(a: str, b: str) -> float:
     return len(one & two) / len(one | two)
 
 
-def query_fault(query: str, chunk: str, chunk_language: str, examples: Sequence[str]) -> Fault | None:
-    """The first gate that the query fails, or None. `examples` are the queries shown in the prompt."""
+def query_fault(
+    query: str, chunk: str, chunk_language: str, examples: Sequence[str], stated_language: str = ""
+) -> Fault | None:
+    """The first gate that the query fails, or None.
+
+    `examples` are the queries shown in the prompt, `stated_language` is what the writer calls the query's language.
+    """
     if not any(map(str.isalnum, normalise(query))):
         return Fault("empty", "the query holds no word")
     if copied(query, chunk):
@@ -49,18 +54,28 @@ def query_fault(query: str, chunk: str, chunk_language: str, examples: Sequence[
     for example in examples:
         if copied(query, example) or _shared_words(query, example) >= REPEATED_SHARE:
             return Fault("copy_of_example", f"it repeats the prompt's example {example!r}")
-    return _wrong_language(query, chunk, chunk_language)
+    return _wrong_language(query, chunk, chunk_language, stated_language)
 
 
-def _wrong_language(query: str, chunk: str, chunk_language: str) -> Fault | None:
-    """Told from scripts at any length; from the words only where there are enough: on short text identifiers guess."""
+def _wrong_language(query: str, chunk: str, chunk_language: str, stated_language: str) -> Fault | None:
+    """Told from scripts at any length, and from the words where there are enough: on short text identifiers guess.
+
+    So on short text it takes two witnesses: the identifier's guess, and the writer's own word for the language.
+    """
     there, own = scripts(chunk), scripts(query)
     if own and not own & there:
         return Fault(
             "wrong_language", f"it is written in {'+'.join(sorted(own))}, its chunk in {'+'.join(sorted(there))}"
         )
-    if chunk_language == UNDETERMINED or is_short(query):
+    if chunk_language == UNDETERMINED:
         return None
+    if is_short(query):
+        stated = named_language(stated_language)
+        if stated in (None, chunk_language) or guess(query) != stated:
+            return None
+        return Fault(
+            "wrong_language", f"its writer says {stated_language}, and so it looks; its chunk is in {chunk_language}"
+        )
     language, probability = identify(query)
     if language == chunk_language or probability < SURE or probability_of(query, chunk_language) > RULED_OUT:
         return None

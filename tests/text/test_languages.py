@@ -2,7 +2,7 @@
 
 import pytest
 
-from builders.text.languages import SHORT_LETTERS, UNDETERMINED, identify, is_short, probability_of
+from builders.text.languages import SHORT_LETTERS, UNDETERMINED, identify, is_short, named_language, probability_of
 
 LONG = {
     "ar": "يجتمع سكان القرية كل صباح قرب البئر القديمة ليتحدثوا عن الحصاد وعن المطر الذي تأخر كثيرا في هذا العام.",
@@ -65,3 +65,18 @@ def test_a_language_unknown_to_the_identifier_has_probability_zero():
     assert probability_of(LONG["en"], "tlh") == 0.0
     assert probability_of(LONG["en"], "en") > 0.99
     assert probability_of(LONG["en"], "fi") < 0.01
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("English", "en"),
+        ("it is English", "en"),
+        ("Simplified Chinese", "zh"),
+        ("de", "de"),
+        ("Python", None),
+        ("", None),
+    ],
+)
+def test_a_language_is_known_by_its_english_name_or_its_code(words: str, code: str | None) -> None:
+    assert named_language(words) == code

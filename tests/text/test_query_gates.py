@@ -89,3 +89,19 @@ def test_a_query_in_another_script_is_in_the_wrong_language(query):
     chunk, language = (THAI, "th") if query.isascii() else (CHUNK, "en")
     assert reason(query, chunk, language) == "wrong_language"
     assert reason(f"{query} 42", query + " ...", "und") is None
+
+
+@pytest.mark.parametrize(
+    ("query", "stated", "rejected"),
+    [
+        ("add a screen to your computer", "English", True),
+        ("add a screen to your computer", "German", False),
+        ("add a screen to your computer", "", False),
+        ("Bildschirm am Rechner anschließen", "English", False),
+        ("Bildschirm am Rechner anschließen", "German", False),
+    ],
+)
+def test_a_short_query_takes_two_witnesses_against_it(query: str, stated: str, rejected: bool) -> None:
+    chunk = "Schließen Sie den Bildschirm an den Rechner an und warten Sie, bis er erkannt wird."
+    fault = query_fault(query, chunk, "de", [], stated)
+    assert (fault.reason if fault else None) == ("wrong_language" if rejected else None)
