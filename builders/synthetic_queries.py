@@ -147,7 +147,7 @@ def write_drafts(
             with Progress(
                 "queries", config.limit or writing.chunks.manifest["rows"]["out"], unit="replies"
             ) as progress:
-                answer_shards(used, missing, writing.requests, folder, deliver, progress)
+                answer_shards(used, missing, writing.requests, folder, deliver, progress, config.llm.price)
         finally:
             if engine is None:
                 used.close()

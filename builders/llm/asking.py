@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from builders.cli.progress import Progress
+from builders.llm.engines import money
 from builders.llm.requests import Engine, Reply, Request
 from builders.store.journals import Journal
 
@@ -20,6 +21,7 @@ def answer_shards(
     journals: Path,
     deliver: Callable[[int, Mapping[str, Reply]], None],
     progress: Progress,
+    price: tuple[float, float] | None = None,
 ) -> None:
     """Call `deliver(shard, replies by key)` once for each shard, when all of its requests are answered.
 
@@ -27,6 +29,7 @@ def answer_shards(
     with requests in flight are held. Whatever ends the run, every reply that arrived is in the journal.
     """
     asking = _Asking(shards, requests_of, journals, deliver, progress)
+    asking.price = price
     try:
         for reply in engine.generate(asking.requests()):
             asking.take(reply)
@@ -51,7 +54,8 @@ class _Asking:
         self.open: dict[int, Journal] = {}
         self.waiting: dict[int, set[str]] = {}
         self.shards_of: dict[str, list[int]] = {}
-        self.tokens = 0
+        self.price: tuple[float, float] | None = None
+        self.usage = {"prompt_tokens": 0, "reply_tokens": 0}
 
     def requests(self) -> Iterator[Request]:
         while self.to_open:
@@ -75,8 +79,11 @@ class _Asking:
         for shard in self.shards_of.pop(reply.key):
             self.open[shard].append(reply)
             self.waiting[shard].discard(reply.key)
-        self.tokens += reply.prompt_tokens + reply.reply_tokens
-        self.progress.step(note=f"{self.tokens:,} tokens")
+        self.usage["prompt_tokens"] += reply.prompt_tokens
+        self.usage["reply_tokens"] += reply.reply_tokens
+        spent = money(self.usage, self.price)
+        tokens = f"{sum(self.usage.values()):,} tokens"
+        self.progress.step(note=tokens if spent is None else f"{tokens}, {spent:,.4f} in money")
         self.deliver_finished()
 
     def deliver_finished(self) -> None:

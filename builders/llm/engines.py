@@ -27,6 +27,8 @@ class EngineOptions:
     """openai: the environment variable that holds the key."""
     concurrency: int = 64
     """openai: requests in flight."""
+    timeout: float = 600.0
+    """openai: seconds to wait for one reply before it is asked for again."""
     structured: Literal["auto", "json_schema", "json_object", "none"] = "auto"
     """openai: how the server takes a reply schema; auto tries them in this order on the first request."""
     engine_args: str = "{}"
@@ -37,8 +39,10 @@ class EngineOptions:
     def __post_init__(self) -> None:
         if self.engine != "local" and not self.model:
             raise UserError(f"--engine {self.engine} needs --model: name what it serves.", exit_code=2)
-        if self.concurrency < 1:
-            raise UserError(f"--concurrency {self.concurrency} sends nothing: give 1 or more.", exit_code=2)
+        if self.concurrency < 1 or self.timeout <= 0:
+            raise UserError(
+                f"--concurrency {self.concurrency} and --timeout {self.timeout:g} get no reply: give more.", exit_code=2
+            )
         try:
             if not isinstance(json.loads(self.engine_args), dict):
                 raise ValueError("not an object")
@@ -75,6 +79,7 @@ def make_engine(options: EngineOptions) -> Engine:
         chosen = OpenAIOptions(
             api_key_env=options.api_key_env,
             concurrency=options.concurrency,
+            timeout=options.timeout,
             dialect=options.structured,
             extra_body=arguments,
         )
