@@ -22,8 +22,9 @@ REVISION = 1
 METHOD = "sent"
 
 # A sentence has more letters than a line of code or a table has.
-LEAST_LETTERS = 0.6
-_LIST_MARK = re.compile(r"(?:[-*+•·‣▪●]|\(?\d{1,3}[.)])\s+")
+LEAST_LETTERS, LEAST_PLAIN_WORDS = 0.6, 0.6
+_LIST_MARK = re.compile(r"(?:[-–—*+•·⋅‣▪●◦]+|\(?\d{1,3}[.)])\s+|[—•·⋅‣▪●]+")
+_ENDED = re.compile(r"[.!?。！？؟۔।॥…．][\"'”’»)\]」』]*$")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class CroppedSentences:
     data: Path = Path("data")
     """The folder of all tables."""
     per_chunk: int = 1
-    """Sentences to draw from each chunk, all different (DRAMA: 1)."""
+    """Sentences to draw from each chunk, all different (DRAMA: 1). One that fails a gate is drawn again."""
     min_words: int = 4
     """Shortest crop; two characters of a script without spaces count for a word."""
     seed: int = 0
@@ -96,36 +97,48 @@ class Crops:
         result = ShardResult([])
         for chunk in chosen_chunks(self.chunks, shard, self.sample):
             result.rows_in += 1
-            for number, (start, end) in enumerate(crop_spans(chunk, self.per_chunk, self.seed)):
+            rows: list[dict[str, Any]] = []
+            faults = []
+            for start, end in crop_spans(chunk, self.seed):
                 query = " ".join(chunk["text"][start:end].split())
-                if fault := crop_fault(query, chunk["text"], self.min_words):
-                    result.rejected.append(rejection(query_id(chunk, METHOD, number), *fault, query))
+                fault = crop_fault(query, chunk["text"], self.min_words)
+                if fault:
+                    faults.append((*fault, query))
                 else:
-                    result.rows.append(_row(chunk, number, query, start, end))
+                    rows.append(_row(chunk, len(rows), query, start, end))
+                if len(rows) == self.per_chunk:
+                    break
+            result.rows += rows
+            wanted = min(self.per_chunk, len(rows) + len(faults))
+            for number, (reason, detail, query) in zip(range(len(rows), wanted), faults, strict=False):
+                result.rejected.append(rejection(query_id(chunk, METHOD, number), reason, detail, query))
+            result.counts["draws_repeated"] += len(faults) - max(0, wanted - len(rows))
         return result
 
 
-def crop_spans(chunk: Mapping[str, Any], per_chunk: int, seed: int) -> Iterator[tuple[int, int]]:
-    """Offsets in the chunk's text of sentences drawn without replacement, by a generator of (seed, chunk id) alone."""
+def crop_spans(chunk: Mapping[str, Any], seed: int) -> Iterator[tuple[int, int]]:
+    """Offsets in the chunk's text of its sentences in a random order, drawn by a generator of (seed, chunk id) alone.
+
+    Sentences that end as sentences do come first: what has no end mark is mostly a heading or a list item. DRAMA draws
+    once; here a draw that fails a gate is repeated, because 11% of chunks had a good sentence and drew another.
+    """
     from builders.text.hashes import generator
 
     text, starts = chunk["text"], chunk["sentence_starts"]
+    spans = [(a, a + len(text[a:b].rstrip())) for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
     draw = generator(seed, chunk["chunk_id"], METHOD)
     # not draw.sample: more sentences must begin with the same ones, and only random() is the same on every Python
-    order = sorted(range(len(starts)), key=lambda _: draw.random())
-    for i in order[:per_chunk]:
-        start = starts[i]
-        end = starts[i + 1] if i + 1 < len(starts) else len(text)
-        if mark := _LIST_MARK.match(text, start, end):
-            start = mark.end()
-        yield start, start + len(text[start:end].rstrip())
+    keys = [(not _ENDED.search(text, a, b), draw.random()) for a, b in spans]
+    for _, (start, end) in sorted(zip(keys, spans, strict=True)):
+        mark = _LIST_MARK.match(text, start, end)
+        yield (mark.end() if mark else start), end
 
 
 def crop_fault(query: str, chunk: str, min_words: int) -> tuple[str, str] | None:
     """(reason, detail) of the first gate that the crop fails, or None."""
-    from builders.text.gates import not_text, word_count
+    from builders.text.gates import not_prose, word_count
 
-    if fault := not_text(query, LEAST_LETTERS):
+    if fault := not_prose(query, LEAST_LETTERS, LEAST_PLAIN_WORDS):
         return "not_text", fault
     if (words := word_count(query)) < min_words:
         return "too_short", f"{words:g} words, at least {min_words} are asked for"
@@ -135,9 +148,10 @@ def crop_fault(query: str, chunk: str, min_words: int) -> tuple[str, str] | None
 
 
 def _row(chunk: Mapping[str, Any], number: int, query: str, start: int, end: int) -> dict[str, Any]:
+    from builders.text.languages import language_of
     from builders.text.queries import query_row
 
-    row = query_row(chunk, METHOD, number, query, chunk["language"])
+    row = query_row(chunk, METHOD, number, query, language_of(query, chunk["language"]))
     row["start"], row["end"] = start, end
     return row
 

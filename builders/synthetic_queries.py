@@ -181,7 +181,7 @@ def draft_query(chunk: Mapping[str, Any], reply: "Reply", prompt: "Prompt", mode
     from builders.llm.replies import parse_reply
     from builders.store.building import rejection
     from builders.text.cleaning import clean_line
-    from builders.text.languages import UNDETERMINED, identify
+    from builders.text.languages import language_of
     from builders.text.queries import query_id, query_row
     from builders.text.query_gates import query_fault
 
@@ -193,16 +193,17 @@ def draft_query(chunk: Mapping[str, Any], reply: "Reply", prompt: "Prompt", mode
     if parsed.parse == "failed":
         cut = " (cut at max_tokens)" if reply.finish == "length" else ""
         return rejection(row_id, "unparsable" if reply.text.strip() else "empty", parsed.fault + cut, reply.text)
-    query = clean_line(parsed.fields["query"])
+    query, task = clean_line(parsed.fields["query"]), clean_line(parsed.fields["task"])
+    tasks = {example["task"] for example in prompt.examples if "task" in example}
     examples = [example["query"] for example in prompt.examples]
     fault = query_fault(query, chunk["text"], chunk["language"], examples, parsed.fields["language"])
     if fault:
         return rejection(row_id, fault.reason, fault.detail, reply.text)
-    language, probability = identify(query)
-    sure = language != UNDETERMINED and probability >= 0.9
-    row = query_row(chunk, METHOD, 0, query, language if sure else chunk["language"])
+    if task in tasks:
+        return rejection(row_id, "copy_of_example", f"its task is that of an example: {task!r}", reply.text)
+    row = query_row(chunk, METHOD, 0, query, language_of(query, chunk["language"]))
     return row | {
-        "task": clean_line(parsed.fields["task"]),
+        "task": task,
         "stated_language": clean_line(parsed.fields["language"]),
         "model": f"{model.id}@{model.revision}",
         "prompt_version": prompt.version,

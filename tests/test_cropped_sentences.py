@@ -73,17 +73,33 @@ def test_several_crops_of_a_chunk_are_different_sentences(chunks: Version) -> No
 
 
 @settings(max_examples=50)
-@given(st.integers(1, 30), st.integers(1, 8), st.integers(0, 5), st.text(max_size=5))
-def test_draws_are_distinct_repeatable_and_a_prefix_of_more(
-    sentences: int, per_chunk: int, seed: int, name: str
-) -> None:
+@given(st.integers(1, 30), st.integers(0, 5), st.text(max_size=5))
+def test_draws_are_distinct_and_repeatable(sentences: int, seed: int, name: str) -> None:
     text = " ".join(f"Sentence {i} ends." for i in range(sentences))
     starts = [text.index(f"Sentence {i} ") for i in range(sentences)]
     chunk = {"chunk_id": name, "text": text, "sentence_starts": starts}
-    spans = list(crop_spans(chunk, per_chunk, seed))
-    assert len(set(spans)) == len(spans) == min(per_chunk, sentences)
-    assert spans == list(crop_spans(chunk, per_chunk + 1, seed))[: len(spans)]
-    assert {text[a:b] for a, b in spans} <= {f"Sentence {i} ends." for i in range(sentences)}
+    spans = list(crop_spans(chunk, seed))
+    assert len(set(spans)) == len(spans) == sentences
+    assert spans == list(crop_spans(chunk, seed))
+    assert {text[a:b] for a, b in spans} == {f"Sentence {i} ends." for i in range(sentences)}
+
+
+def test_a_sentence_that_ends_as_one_is_drawn_before_a_heading() -> None:
+    text = "How to begin\nPull the lever slowly. And then"
+    chunk = {"chunk_id": "a", "text": text, "sentence_starts": [0, 13, 36]}
+    assert {text[slice(*next(crop_spans(chunk, seed)))] for seed in range(20)} == {"Pull the lever slowly."}
+
+
+def test_a_draw_that_fails_is_repeated_and_a_chunk_is_rejected_where_all_fail(chunks: Version) -> None:
+    strict = crop(chunks, min_words=9)
+    by_id = {row["chunk_id"]: row for row in rows_of(chunks)}
+    assert strict.manifest["rows"]["out"] > 20
+    assert len(rejected_of(strict)) > 5
+    for row in rejected_of(strict):
+        if row["reason"] == "too_short":
+            chunk = by_id[row["row_id"].rpartition("~")[0]]
+            cropped = [" ".join(chunk["text"][a:b].split()) for a, b in crop_spans(chunk, 0)]
+            assert all(crop_fault(query, chunk["text"], 9) for query in cropped)
 
 
 def test_draws_depend_on_seed_and_chunk_and_not_on_shards_or_processes(
@@ -101,12 +117,12 @@ def test_draws_depend_on_seed_and_chunk_and_not_on_shards_or_processes(
 
 def test_all_sentences_of_a_chunk_are_drawn_by_some_seed() -> None:
     chunk = {"chunk_id": "a", "text": "One is. Two is. Three is.", "sentence_starts": [0, 8, 16]}
-    assert {next(crop_spans(chunk, 1, seed))[0] for seed in range(40)} == {0, 8, 16}
+    assert {next(crop_spans(chunk, seed))[0] for seed in range(40)} == {0, 8, 16}
 
 
 def test_a_list_mark_is_not_part_of_the_crop() -> None:
     text = "- Pull the lever slowly.\n12) Push the other one.  "
-    spans = crop_spans({"chunk_id": "a", "text": text, "sentence_starts": [0, 25]}, 2, 0)
+    spans = crop_spans({"chunk_id": "a", "text": text, "sentence_starts": [0, 25]}, 0)
     assert {text[a:b] for a, b in spans} == {"Pull the lever slowly.", "Push the other one."}
 
 

@@ -105,11 +105,12 @@ def test_diff_prints_kinds_causes_and_reasons(chunks: Version, tables: Any) -> N
     a, b = (v for v in made if v)
     status, out, _ = tables("diff", a, b, "--rows=2", data=data)
     assert status == 0
-    lost = len(rows_of(a)) - len(rows_of(b))
-    assert lost > 10
-    assert f"{len(rows_of(b))} rows are the same\n" in out
+    before, after = ({row["query_id"]: row["text"] for row in rows_of(v)} for v in (a, b))
+    lost, same = len(before.keys() - after.keys()), sum(after.get(i) == text for i, text in before.items())
+    assert min(lost, same) > 5
+    assert f"{same} rows are the same\n" in out
     assert f"{lost} dropped by config (rejected in {b}: {lost} too_short)\n" in out
-    assert len(re.findall(r"^  notes/.*~sent0$", out, re.MULTILINE)) == 2
+    assert len(re.findall(r"^  notes/.*~sent0$", out, re.MULTILINE)) == 4
     assert tables("diff", b, a, data=data)[1].count(f"{lost} added by config") == 1
 
 

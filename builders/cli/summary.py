@@ -64,7 +64,7 @@ def print_languages(chunks: Version) -> None:
             (pl.col("tokens").sum() / pl.col("text").str.len_chars().sum()).alias("tokens_a_character"),
         )
         .sort("chunks", "language", descending=[True, False])
-        .collect()
+        .collect(engine="streaming")
     )
     for row in per_language.head(25).iter_rows(named=True):
         mean = f"{row['tokens']:.0f} tokens, {row['sentences']:.1f} sentences"

@@ -12,13 +12,11 @@ from builders.text.chunking import Chunk, chunk_text
 from builders.text.duplicates import bands, minhashes, shingles, union_minhash
 from builders.text.gates import not_text
 from builders.text.hashes import normalise, text_hash
-from builders.text.languages import UNDETERMINED, identify
+from builders.text.languages import SURE, UNDETERMINED, identify, language_of_document
 from builders.text.tokens import load_tokenizer
 
 # Code and tables still have words in them; blobs, rulers and rows of numbers do not.
 LEAST_LETTERS = 0.4
-# A chunk in another language than its document must be told with this probability: names and code mislead.
-SURE = 0.9
 RAW_KEPT = 2_000
 
 
@@ -50,12 +48,12 @@ class Drafts:
 
     def _chunks(self, document: dict[str, Any], result: ShardResult) -> Iterator[dict[str, Any]]:
         text = document["text"]
-        own = _document_language(text, document["language"])
+        own = language_of_document(text, document["language"])
         chunks = chunk_text(text, own, load_tokenizer(self.tokenizer), self.max_tokens)
         result.counts["sentences"] += sum(len(c.sentence_starts) for c in chunks)
         for number, chunk in enumerate(chunks):
             row = _draft(document, number, chunk, own)
-            fault = not_text(row["text"], LEAST_LETTERS)
+            fault = not_text(row["text"], LEAST_LETTERS) or _no_language(row["language"])
             if fault:
                 result.rejected.append(rejection(row["chunk_id"], "not_text", fault, row["text"][:RAW_KEPT]))
             else:
@@ -63,18 +61,23 @@ class Drafts:
                 yield row
 
 
-def _document_language(text: str, declared: str | None) -> str:
-    """What the document is written in: as identified where that is sure, else as declared."""
-    found, probability = identify(text)
-    return declared if declared and probability < SURE else found
+def _no_language(language: str) -> str | None:
+    """What the identifier calls zxx is a certificate, a dump: no language, though it may look like letters."""
+    return "it is in no language" if language == "zxx" else None
+
+
+def _chunk_language(text: str, document_language: str) -> tuple[str, float]:
+    """(language, probability): the chunk's own where that is sure, else the document's with probability 0."""
+    language, confidence = identify(text)
+    if confidence >= SURE or document_language in (language, UNDETERMINED):
+        return language, confidence
+    return document_language, 0.0
 
 
 def _draft(document: dict[str, Any], number: int, chunk: Chunk, document_language: str) -> dict[str, Any]:
     text = document["text"][chunk.start : chunk.end]
     normalised = normalise(text)
-    language, confidence = identify(text)
-    if language != document_language and confidence < SURE and document_language != UNDETERMINED:
-        language, confidence = document_language, 0.0
+    language, confidence = _chunk_language(text, document_language)
     return {
         "chunk_id": f"{document['document_id']}#{number:04d}",
         "document_id": document["document_id"],

@@ -19,6 +19,8 @@ _BLANKS = re.compile(
 )
 # Tried once a run, and possessive: a run of blanks before a word would otherwise cost its length squared.
 _TRAILING = re.compile(r"(?<![^\S\n])[^\S\n]++$", re.MULTILINE)
+# What is left of the link beside a heading, in the text of a documentation page.
+_HEADING_LINKS = re.compile(r"(?<=\S)[ \t]?¶$", re.MULTILINE)
 _EMPTY_LINES = re.compile(r"\n{3,}")
 
 
@@ -32,6 +34,7 @@ def clean(text: str) -> tuple[str, Counter[str]]:
         changed["texts_made_nfc"] = 1
     text, changed["blanks_folded"] = _BLANKS.subn(" ", text)
     text, changed["trailing_blanks_removed"] = _TRAILING.subn("", text)
+    text, changed["heading_links_removed"] = _HEADING_LINKS.subn("", text)
     text, changed["empty_lines_folded"] = _EMPTY_LINES.subn("\n\n", text)
     return text.strip(), +changed
 

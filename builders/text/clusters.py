@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     Numbers = np.ndarray[Any, np.dtype[np.int64]]
+    Hashes = np.ndarray[tuple[int], np.dtype[np.bytes_]]
 
 # In a band, everything is compared with everything up to this many; beyond, with the first and the next few in line.
 # Of 1,000 variants of one boilerplate that leaves 3 of 59,000 pairs unconnected; with the next one only, 500.
@@ -27,19 +28,22 @@ def merge_clusters(signatures: Version, heldout: float, seed: int) -> Iterator[l
     normalisation are connected without comparison. The split is drawn for each cluster of documents: a held-out chunk
     that still has a near-duplicate chunk in train (a licence, a boilerplate paragraph) is marked, to be rejected.
     """
+    import numpy as np
+
     shards = signatures.shards()
     chunk_ids = _column(shards, "chunk_id")
     owners = _column(shards, "document_id")
-    hashes = _column(shards, "normalised_text_hash")
+    hashes = _hashes(shards)
     firsts = [i for i, owner in enumerate(owners) if i == 0 or owners[i - 1] != owner]
     document_of = _document_numbers(owners)
     sizes = [len(read_column(shard, "tokens")) for shard in shards]
     texts = _Texts(shards, [n for n, size in enumerate(sizes) for _ in range(size)], firsts)
 
-    chunks = _clusters(hashes, _band_matrix(shards, "bands"), texts.of_chunks)
+    chunks = _clusters(hashes, _band_matrix(shards, "bands", len(hashes)), texts.of_chunks)
     cluster_ids = _smallest(chunks, chunk_ids)
-    document_hashes = [text_hash(" ".join(hashes[a:b])) for a, b in texts.document_rows]
-    documents = _clusters(document_hashes, _band_matrix(shards, "document_bands"), texts.of_documents)
+    joined = (text_hash(b" ".join(hashes[a:b]).decode()) for a, b in texts.document_rows)
+    document_hashes = np.fromiter(joined, dtype="S32", count=len(firsts))
+    documents = _clusters(document_hashes, _band_matrix(shards, "document_bands", len(firsts)), texts.of_documents)
     document_cluster_ids = _smallest(documents, [owners[i] for i in firsts])
     held = [id_number(seed, c, "split") < heldout * 2**64 for c in document_cluster_ids]
     in_train = {cluster_ids[i] for i, d in enumerate(document_of) if not held[d]}
@@ -76,16 +80,25 @@ def _document_numbers(owners: Sequence[str]) -> list[int]:
     return numbers
 
 
-def _band_matrix(shards: Sequence[Path], name: str) -> "Numbers":
-    """(items, BANDS): 200 bytes an item, the one array that grows with the corpus."""
+def _hashes(shards: Sequence[Path]) -> "Hashes":
     import numpy as np
 
-    parts = [np.zeros((0, BANDS), dtype=np.int64)]
+    return np.concatenate(
+        [np.zeros(0, "S32"), *(np.array(read_column(s, "normalised_text_hash"), "S32") for s in shards)]
+    )
+
+
+def _band_matrix(shards: Sequence[Path], name: str, items: int) -> "Numbers":
+    """(BANDS, items): 200 bytes an item, the one array that grows with the corpus."""
+    import numpy as np
+
+    matrix, start = np.empty((BANDS, items), dtype=np.int64), 0
     for shard in shards:
         lists: Any = read_table(shard, [name]).column(name).drop_null()
         for chunk in lists.chunks:
-            parts.append(chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, BANDS))
-    return np.concatenate(parts)
+            matrix[:, start : start + len(chunk)] = chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, BANDS).T
+            start += len(chunk)
+    return matrix
 
 
 class _Texts:
@@ -118,19 +131,14 @@ class _Texts:
         return found
 
 
-def _clusters(
-    hashes: Sequence[str], bands: "Numbers", shingles_of: Callable[[Sequence[int]], dict[int, Any]]
-) -> list[int]:
+def _clusters(hashes: "Hashes", bands: "Numbers", shingles_of: Callable[[Sequence[int]], dict[int, Any]]) -> list[int]:
     """The cluster of each item, as the number of one of its items."""
     import numpy as np
 
-    parent = list(range(len(hashes)))
-    first_with: dict[str, int] = {}
-    for i, h in enumerate(hashes):
-        parent[i] = first_with.setdefault(h, i)
-    # In the order of the hashes, so that which pairs a crowded band compares depends on the texts alone.
-    one_each = np.fromiter((i for _, i in sorted(first_with.items())), dtype=np.int64, count=len(first_with))
-    pairs = candidate_pairs(one_each, bands[one_each])
+    # one of each, in the order of the hashes, so that which pairs a crowded band compares depends on the texts alone
+    _, one_each, which = np.unique(hashes, return_index=True, return_inverse=True)
+    parent: list[int] = one_each[which].tolist()
+    pairs = candidate_pairs(one_each, bands)
     for start in range(0, len(pairs), PAIRS_AT_ONCE):
         block = [(int(a), int(b)) for a, b in pairs[start : start + PAIRS_AT_ONCE]]
         shingles = shingles_of(sorted({i for pair in block for i in pair}))
@@ -141,19 +149,22 @@ def _clusters(
 
 
 def candidate_pairs(numbers: "Numbers", bands: "Numbers") -> "Numbers":
-    """Pairs (a, b) of `numbers`, each once and in order, that share a band: (n,), (n, BANDS) -> (pairs, 2)."""
+    """Pairs (a, b) of `numbers`, each once and in order, that share a band: (n,), (BANDS, all items) -> (pairs, 2)."""
     import numpy as np
 
     found = [np.zeros((0, 2), dtype=np.int64)]
-    for band in bands.T:
-        order = np.argsort(band, kind="stable")
-        edges = np.flatnonzero(np.diff(band[order])) + 1
+    for band in bands:
+        chosen = band[numbers]
+        order = np.argsort(chosen, kind="stable")
+        edges = np.flatnonzero(np.diff(chosen[order])) + 1
         starts, ends = np.concatenate([[0], edges]), np.concatenate([edges, [len(order)]])
-        shared = ends - starts > 1
-        for start, end in zip(starts[shared], ends[shared], strict=True):
-            found.append(_pairs_in(numbers[order[start:end]]))
-    pairs = np.concatenate(found)
-    return np.unique(np.sort(pairs, axis=1), axis=0)
+        twos = starts[ends - starts == 2]
+        found.append(np.stack([numbers[order[twos]], numbers[order[twos + 1]]], axis=1))
+        more = ends - starts > 2
+        groups = [numbers[order[a:b]] for a, b in zip(starts[more], ends[more], strict=True)]
+        found.extend(_pairs_in(group) for group in groups)
+        found = [np.unique(np.sort(np.concatenate(found), axis=1), axis=0)]
+    return found[0]
 
 
 def _pairs_in(alike: "Numbers") -> "Numbers":

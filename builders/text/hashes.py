@@ -27,8 +27,9 @@ def _marks() -> str:
     return "".join(ranges)
 
 
+MARKS = _marks()
 # "+" and "#" stay, so that C, C++ and C# are three words.
-_BETWEEN_WORDS = re.compile(f"[^\\w{_marks()}+#]+|_+")
+_BETWEEN_WORDS = re.compile(f"[^\\w{MARKS}+#]+|_+")
 
 
 def normalise(text: str) -> str:

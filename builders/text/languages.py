@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 from functools import cache, lru_cache
 from typing import Any
 
@@ -10,6 +11,10 @@ SHORT_LETTERS = 40
 # The time is in proportion to the text (0.2 ms on 300 characters), and one long sentence is enough.
 SAMPLE_CHARACTERS = 256
 UNDETERMINED = "und"
+# A language is sure from this probability on, and another ruled out up to that.
+SURE, RULED_OUT = 0.9, 0.01
+WINDOW = 1_000
+LEAST_TO_COMPARE = 12
 # What a model calls the languages of the paper, and some neighbours that it may mistake them for.
 NAMES = dict(
     pair.split(":")
@@ -57,6 +62,41 @@ def _identify(text: str) -> tuple[str, float]:
     return str(language), round(float(probability), 4)
 
 
+def language_of(query: str, chunk_language: str) -> str:
+    """A query's language: its own where that is sure and the chunk's is ruled out, else the chunk's."""
+    language, probability = identify(query)
+    if probability >= SURE and probability_of(query, chunk_language) <= RULED_OUT:
+        return language
+    return chunk_language
+
+
+def language_of_document(text: str, declared: str | None) -> str:
+    """What most of three windows are in; a declared language stands unless most agree on another, and surely.
+
+    One window misleads: a document may open with a paragraph that was never translated.
+    """
+    middle = len(text) // 2
+    windows = [text[:WINDOW], text[middle : middle + WINDOW], text[-WINDOW:]] if len(text) > 2 * WINDOW else [text]
+    found = [identify(window) for window in windows]
+    sure = [language for language, probability in found if probability >= SURE]
+    most = max(sure, key=sure.count, default=UNDETERMINED)
+    if declared:
+        return most if sure.count(most) * 2 > len(windows) else declared
+    return most if sure else found[0][0]
+
+
+def against_english(text: str, language: str) -> float | None:
+    """The probability of that language where the only other is English: even a short text can be told by it.
+
+    None where the text holds too little, or the language is English or not known to the identifier.
+    """
+    if language in (UNDETERMINED, "en") or len(_LETTER.findall(text)) < LEAST_TO_COMPARE:
+        return None
+    ranked = {name: float(p) for name, p in _identifier().rank(sample(text))}
+    own, english = ranked.get(language), ranked["en"]
+    return own / (own + english) if own is not None and own + english > 0 else None
+
+
 def guess(text: str) -> str:
     """The likeliest language however short the text is: one witness, to be believed only beside another."""
     return str(_identifier().classify(sample(text))[0])
@@ -80,7 +120,9 @@ _EAST_ASIAN = {"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL"}
 
 
 def scripts(text: str) -> set[str]:
-    """The scripts of the text's letters, by their Unicode names: LATIN, CYRILLIC, ARABIC; EAST ASIAN for several."""
-    letters = {c for c in text if c.isalpha()}
-    found = {unicodedata.name(c, "UNNAMED").split()[0] for c in letters}
-    return {"EAST ASIAN" if name in _EAST_ASIAN else name for name in found}
+    """The scripts of at least a fifth of the letters, by their Unicode names: LATIN, ARABIC; EAST ASIAN for several."""
+    counts: Counter[str] = Counter()
+    for letter, count in Counter(c for c in text if c.isalpha()).items():
+        name = unicodedata.name(letter, "UNNAMED").split()[0]
+        counts["EAST ASIAN" if name in _EAST_ASIAN else name] += count
+    return {name for name, count in counts.items() if count >= counts.total() / 5}

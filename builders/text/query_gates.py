@@ -4,17 +4,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from builders.text.duplicates import shingles, words
-from builders.text.gates import word_count
+from builders.text.gates import not_text, word_count
 from builders.text.hashes import normalise
-from builders.text.languages import UNDETERMINED, guess, identify, is_short, named_language, probability_of, scripts
+from builders.text.languages import (
+    RULED_OUT,
+    SURE,
+    UNDETERMINED,
+    against_english,
+    guess,
+    identify,
+    is_short,
+    named_language,
+    probability_of,
+    scripts,
+)
 
 # A copy: nearly all of the query's word triples stand in the text. A query of fewer words may well be a term of it.
 COPIED_SHARE = 0.9
 COPY_WORDS = 8
 # A small model varies a word or two of an example instead of reading the text.
 REPEATED_SHARE = 0.6
-# A query is in another language where its own is sure and the chunk's is all but ruled out.
-SURE, RULED_OUT = 0.9, 0.01
+# Keywords may be names, numbers and signs (C++, HTTP 404), but not numbers and signs alone.
+LEAST_LETTERS = 0.2
+# A short query is English, and not in its chunk's language, where the two compare like this.
+ENGLISH = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +62,8 @@ def query_fault(
     """
     if not any(map(str.isalnum, normalise(query))):
         return Fault("empty", "the query holds no word")
+    if fault := not_text(query, LEAST_LETTERS):
+        return Fault("not_text", fault)
     if copied(query, chunk):
         return Fault("copy_of_chunk", "nearly all of its word triples stand in the chunk")
     for example in examples:
@@ -60,7 +75,8 @@ def query_fault(
 def _wrong_language(query: str, chunk: str, chunk_language: str, stated_language: str) -> Fault | None:
     """Told from scripts at any length, and from the words where there are enough: on short text identifiers guess.
 
-    So on short text it takes two witnesses: the identifier's guess, and the writer's own word for the language.
+    So a short query is only compared: its chunk's language with English, which models fall back into; or, as two
+    witnesses, the identifier's guess with the writer's own word for the language.
     """
     there, own = scripts(chunk), scripts(query)
     if own and not own & there:
@@ -70,6 +86,9 @@ def _wrong_language(query: str, chunk: str, chunk_language: str, stated_language
     if chunk_language == UNDETERMINED:
         return None
     if is_short(query):
+        own_language = against_english(query, chunk_language)
+        if own_language is not None and own_language < ENGLISH:
+            return Fault("wrong_language", f"it is rather in English than in {chunk_language} ({own_language:.3f})")
         stated = named_language(stated_language)
         if stated in (None, chunk_language) or guess(query) != stated:
             return None

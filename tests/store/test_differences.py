@@ -106,7 +106,7 @@ def test_a_setting_is_the_cause_and_what_was_rejected_is_known(chunks: Version) 
         {"per_chunk": 2, "min_words": 4, "limit": None},
     )
     dropped = diff(one, longer)
-    assert set(dropped.rows) == {("dropped", "config")}
+    assert set(dropped.rows) == {("changed", "config"), ("dropped", "config")}  # changed: another draw was long enough
     reasons = rejected_reasons(longer)
     assert {reasons[i] for i in dropped.rows["dropped", "config"]} == {"too_short"}
 
@@ -144,7 +144,9 @@ def test_a_prompt_and_a_model_are_causes(chunks: Version, tmp_path: Path) -> Non
     for other, cause in ((reworded, "prompt"), (larger, "model")):
         found = diff(first, other)
         assert by_kind(found.rows) == compared_by_hand(first, other, "query_id")
-        assert {(kind, c): len(listed) for (kind, c), listed in found.rows.items()} == {("changed", cause): 20}
+        written = len(rows_of(first))
+        assert written > 5
+        assert {(kind, c): len(listed) for (kind, c), listed in found.rows.items()} == {("changed", cause): written}
 
 
 def test_rows_of_other_columns_are_changed_by_code(chunks: Version) -> None:

@@ -100,3 +100,9 @@ def test_long_runs_cost_no_more_than_their_length(text):
     assert cleaned.startswith("a")
     assert cleaned.endswith("x")
     assert time.perf_counter() - start < 5  # 3 s at 20,000 blanks when this was quadratic
+
+
+def test_the_link_beside_a_heading_is_removed_and_a_pilcrow_in_a_sentence_is_not() -> None:
+    text, changed = clean("Directive CacheLock ¶\nThe mark ¶ ends a paragraph.\n\nUsage¶")
+    assert text == "Directive CacheLock\nThe mark ¶ ends a paragraph.\n\nUsage"
+    assert changed["heading_links_removed"] == 2
