@@ -1,16 +1,18 @@
-"""Sentences of a text, as spans of code points: blocks of lines, the engine of the language, and one merge pass."""
+"""Sentences of a text, as spans of code points: blocks of lines, the engine of the language, and a pass that mends."""
 
 import re
 
 from sentencex import segment
 
 from builders.text.sentence_blocks import MARKER, MARKER_STARTS, block_spans
-from builders.text.sentence_joins import joins, opener_at_end
+from builders.text.sentence_joins import joins, missed, opener_at_end
 
 # No engine is handed more than this at once: some rules of sentencex are quadratic (a text of « without » takes 44 ms
 # at 25,000 characters and 4 ms at 8,000), and crfcut makes some 80 strings a word.
 _LARGEST_PIECE = 8_000
 _LARGEST_THAI_PIECE = 1_000
+# Without this an ASCII block is one sentence, as most are in code and lists: the engine need not see it.
+_MAY_END = re.compile(r"[.!?][\"')\]}]*[\s\"'(\[{]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _THAI = re.compile("[\u0e01-\u0e4e]")
 
@@ -31,15 +33,24 @@ def sentence_spans(text: str, language: str) -> list[tuple[int, int]]:
         # The engine takes a list marker for a sentence, or the item for one that it must not split.
         marker = MARKER.match(block) if block[0] in MARKER_STARTS else None
         head = marker.end() if marker else 0
-        begin = 0
-        for left, right in _boundaries(block, head, language):
-            if joins(block, left, right, language, head, max(begin, head)):
+        begin = first_stop = 0
+        if block.isascii():
+            stop = _MAY_END.search(block, head)
+            if stop is None:
+                spans.append((start, end))
                 continue
-            resume = left - 1 if left == right and opener_at_end(block, left) else right
-            stop = begin + len(block[begin:resume].rstrip())
-            if stop > begin:
-                spans.append((start + begin, start + stop))
-                begin = resume
+            first_stop = stop.start()
+        offered = _boundaries(block, head, language)
+        more = missed(block, head, max(head, first_stop), language, offered)
+        for left, right in sorted([*offered, *more]) if more else offered:
+            if not (more and (left, right) in more) and joins(block, left, right, language, head, max(begin, head)):
+                continue
+            if left == right and opener_at_end(block, left):
+                right = left - 1
+                left = begin + len(block[begin:right].rstrip())
+            if left > begin:
+                spans.append((start + begin, start + left))
+                begin = right
         spans.append((start + begin, end))
     return spans
 

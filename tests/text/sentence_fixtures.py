@@ -1,4 +1,4 @@
-"""Sentence boundaries in 20 languages, written for this test: `¦` stands before each sentence but the first of a case."""
+"""Sentence boundaries in 21 languages, written for this test: `¦` stands before each sentence but the first of a case."""
 
 MARK = "¦"
 
@@ -16,6 +16,11 @@ CASES: dict[str, tuple[str, ...]] = {
         "Water boils at 99.97 degrees C. at sea level, cf. Table 2. ¦That surprised St. John.",
         "1. Open the panel. ¦Click on Users. \n¦2. Press Add. \n¦3. Type a name.",
         "A class is a recipe for objects and\nits methods live in a dictionary that all of\nthem share. ¦Subclasses may override them; the\nrest is inherited.",
+        "Press the key until it says Done! on the screen. ¦Then let go.",
+        "A lone '?' stands for one letter, and '..' is the parent folder. ¦Both are old.",
+        "Bring pens, paper, glue, etc. ¦We provide the tables (chairs too.) ¦Lunch is at noon.",
+        "The program is written in C. ¦Every call does I/O. ¦Nobody minds.",
+        "It keeps a cache (i.e. a copy) of all pages (see Acme Corp.) and prunes it.",
     ),
     "de": (
         "Dr. Müller kam am 3. Oktober 2021 an. ¦Er blieb z. B. bis zum 5. November.",
@@ -26,6 +31,8 @@ CASES: dict[str, tuple[str, ...]] = {
         "Das Programm liest bzw. schreibt die Datei config.ini. ¦Danach wird usw. usf. gezählt.",
         "Hmm … das ist seltsam. ¦Warum nur? ¦Weil Nr. 7 fehlt!",
         "Die Sitzung beginnt um 10.30 Uhr. ¦Herr Dipl.-Ing. Krause leitet sie, vgl. Kap. 2.",
+        "Wir brauchen Papier, Stifte, Kleber usw. ¦Sie bekommen alles im Laden.",
+        "Das Werkzeug vergleicht zwei Ordner. ¦rsync kopiert sie danach. ¦Es prüft insbes. große Dateien.",
     ),
     "fr": (
         "M. Dupont est arrivé à 8 h 30. ¦Il a salué Mme Leroy et le Dr Martin.",
@@ -36,6 +43,9 @@ CASES: dict[str, tuple[str, ...]] = {
         "Il hésita… puis il parla. ¦Tout le monde l'écoutait.",
         "MM. Petit et Grand sont venus en av. J.-C. selon le guide. ¦C'est évidemment une erreur.",
         "Installez la version 1.2.3 du paquet. ¦Le fichier config.toml est lu en premier.",
+        "Prenez du pain, du vin, etc. ¦Nous apportons le reste.",
+        "Appuyez sur Verr. Num. puis sur Entrée. ¦La lampe s'allume.",
+        "Le signe « ? » remplace une lettre. ¦Il est utile.",
     ),
     "es": (
         "El Sr. García y la Dra. López llegaron a las 10 a. m. del lunes. ¦No dijeron nada.",
@@ -46,6 +56,8 @@ CASES: dict[str, tuple[str, ...]] = {
         "Esperó... y nadie vino. ¦¿Por qué? ¦Porque llovía.",
         "Use la versión 2.0.1 del programa. ¦El archivo datos.csv está en la carpeta.",
         "La Prof.ª Ruiz vive en la Avda. Mayor, núm. 5. ¦Su hijo vive con ella.",
+        "Escriba su nombre en el sobre. ¦Luego indique para quién es y con quién viaja, o si no. ¦Gracias.",
+        "El disco limita la E/S. ¦Traiga papel, tijeras, etc. ¦Nosotros ponemos la mesa.",
     ),
     "pt": (
         "O Sr. Silva e a Dra. Costa chegaram às 9.30 da manhã. ¦Não disseram nada.",
@@ -66,6 +78,8 @@ CASES: dict[str, tuple[str, ...]] = {
         "Esitò... e poi parlò. ¦Tutti lo ascoltavano.",
         "Installa la versione 1.2.3 del pacchetto. ¦Il file dati.csv viene letto per primo.",
         "L'avv. Neri cita l'art. 5 e il n. 7 della legge. ¦Il giudice non è d'accordo.",
+        "Si lavora in tre fasi. ¦Prima si sceglie un file. ¦Poi si spegne la CPU e così via. ¦Il resto è facile.",
+        "Portate pane, vino, ecc. ¦Noi mettiamo il tavolo.",
     ),
     "id": (
         "Dr. Hasan tiba pukul 08.30 WIB. ¦Ia bertemu dengan Prof. Siti di Jl. Sudirman No. 5.",
@@ -85,6 +99,8 @@ CASES: dict[str, tuple[str, ...]] = {
         "Hän epäröi... ja puhui sitten. ¦Kaikki kuuntelivat.",
         "Asenna versio 1.2.3 paketista. ¦Tiedosto asetukset.toml luetaan ensin.",
         "J. V. Snellman kuoli 1800-luvun lopulla, ts. kauan sitten. ¦Hänen mukaansa on nimetty katuja.",
+        'Ensin tiedosto tallennetaan. ¦"kopio" tekee siitä toisen. ¦"poisto" hävittää molemmat.',
+        "Ohjelma lajittelee rivit aakkosittain. ¦grep etsii niistä sanan.",
     ),
     "ru": (
         "А. С. Пушкин родился в 1799 г. в Москве. ¦Он умер в 1837 году.",
@@ -95,6 +111,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "Проф. Иванов живёт на ул. Ленина, д. 5, кв. 7. ¦Его сын живёт в г. Томске.",
         "Установите версию 1.2.3 пакета. ¦Файл data.csv читается первым.",
         "Купите хлеб, сыр и т. д. до вечера. ¦Магазин, напр. на углу, открыт.",
+        "Возьмите хлеб, сыр и т. д. ¦Остальное принесём мы. ¦(Вода уже есть.) ¦Приходите!",
     ),
     "ar": (
         "وصل د. أحمد إلى القاهرة صباحًا. ¦والتقى بالأستاذ م. علي هناك.",
@@ -173,6 +190,8 @@ CASES: dict[str, tuple[str, ...]] = {
         "文件config.toml最先读取。¦其他文件（如setup.cfg）稍后读取。",
         "《红楼梦》是曹雪芹写的。¦你读过吗？！¦真好看。",
         "J. K. 罗琳写了这本书。¦书价是25.5元。",
+        "先安装软件包。¦apt 会下载它（见手册。Debian 也有说明）。¦3 分钟后完成。¦→ https://example.org/a",
+        "Yahoo！Japan 是网站。¦grep 是命令。",
     ),
     "ja": (
         "お元気ですか？¦はい、元気です！¦ありがとう。",
@@ -183,6 +202,9 @@ CASES: dict[str, tuple[str, ...]] = {
         "「早く来て。」¦彼女はそう言わなかった。",
         "最初にconfig.tomlを読みます。¦他のファイル（setup.cfgなど。）は後で読みます。",
         "J. R. R. トールキンが書いた本です。¦面白いですよ。",
+        "まず設定を開きます。¦grep は行を探します。¦2 回目は速いです。",
+        "既定の道具は小さい (正確には /bin/dash。Bash ではない) です。¦sed も使えます。",
+        "次の表を見てください。 ¦(これは例です。) ¦しかし数は正しいです。",
     ),
     "ko": (
         "안녕하세요? ¦저는 잘 지내요! ¦감사합니다.",
@@ -193,6 +215,14 @@ CASES: dict[str, tuple[str, ...]] = {
         "config.toml 파일을 먼저 읽습니다. ¦다른 파일은 나중에 읽습니다.",
         "J. K. 롤링이 쓴 책이다. ¦값은 12.5달러다.",
         "김 박사(Dr. Kim)는 2021. 3. 5. 서울에 왔다. ¦그는 곧 돌아갔다.",
+    ),
+    "tr": (
+        "Bu kural 2. maddenin sonundadır. ¦Ayrıntılar kılavuzun 4. bölümündedir.",
+        "Prof. Dr. Demir 15.30'da geldi. ¦Kimse onu beklemiyordu!",
+        "Nasılsınız? ¦İyiyim. ¦Teşekkür ederim.",
+        "“Çabuk gel!” diye bağırdı. ¦“Korkuyorum.” ¦Sonra gitti.",
+        "Paketin 1.2.3 sürümünü kurun. ¦data.csv dosyası önce okunur.",
+        "Elma, armut vb. meyveler satılır. ¦(Ekmek burada bulunmaz.) ¦Süt de yoktur.",
     ),
     "th": (
         "วันนี้อากาศดีมาก ¦เราไปเดินเล่นที่สวนสาธารณะกัน",
@@ -241,5 +271,32 @@ LAYOUT: tuple[tuple[str, str], ...] = (
     ("hi", "सेटिंग खोलें\n¦फिर बटन दबाएँ।\n¦अंत।"),
     ("ar", "لحذف ملف:\n¦افتح المجلد.\n¦اضغط على حذف"),
     ("th", "เปิดหน้าต่าง\n¦กดปุ่มเพิ่ม\n¦พิมพ์ชื่อ"),
+    (
+        "en",
+        "To print the page:\n¦Choose the printer that stands nearest to your desk\n¦Click Print\n¦Wait until the small lamp goes out and all of the paper has come out of it, then take it away with you\n¦Done",
+    ),
+    (
+        "ru",
+        "Если страница не печатается целиком, это можно исправить:\n¦Откройте настройки принтера и выберите размер бумаги\n¦Нажмите «Готово»",
+    ),
+    (
+        "en",
+        "Listing 3: the settings of the daemon that the server starts with\n¦[main] port = 80 user = www\n¦The port may be changed.",
+    ),
+    ("en", "The page lists the options:\n¦--force of the command\n¦? matches one letter, and nothing else at all."),
+    (
+        "de",
+        "Das Paket enthält diese Werkzeuge:\n¦* ein Programm, das alle Dateien eines Ordners nach der\nGröße ordnet und anzeigt\n¦* ein zweites, das sie löscht",
+    ),
+    ("fr", "La commande fait trois choses ;\n¦elle lit le fichier ;\n¦elle le trie."),
+    (
+        "ja",
+        "この道具は GNU Emacs と Vim の両方から使うことができる便利な検索の仕組みを\n提供します。¦索引は最初に一度だけ作られ、その後は変更された file だけが読み直\nされます。¦結果は画面の下に表示され、Enter を押すと該当する file の場所が別の\n窓で開きます",
+    ),
+    (
+        "ko",
+        "이 꾸러미에는 다음이 들어 있습니다:\n¦* libexample 라이브러리를 이용하여 이미지 파일을 다른 형식으로\n변환하는 프로그램\n¦* 설명서",
+    ),
+    ("zh", "包括：\n¦- 用于在图形界面中显示和编辑 PDF 与 PostScript 文件的程序，\n以及它的说明书\n¦- 一个库"),
     ("xx", "Un lin. ¦Du lin.\n\n¦Tri lin"),
 )

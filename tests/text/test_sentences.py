@@ -1,4 +1,4 @@
-"""Sentences: exact spans on any text, the fixtures of 20 languages, and never worse than the engine alone."""
+"""Sentences: exact spans on any text, the fixtures of 21 languages, and never worse than the engine alone."""
 
 import importlib.util
 import subprocess
@@ -24,14 +24,8 @@ def _load_fixtures():
 fixtures = _load_fixtures()
 MARK = fixtures.MARK
 
-# Cases that the rules miss, by their first words. Each needs a split that the engine does not offer, and the pass only
-# merges: after a closing bracket, after "etc." and "n.k." before a capital, and a Thai boundary that crfcut's model misses.
-KNOWN_FAILURES = {
-    "The function returns None.",
-    "J.-P. Sartre et A. Camus",
-    "Mhe. Rais alihutubia bunge.",
-    "คุณสบายดีไหมครับ",
-}
+# A case that the rules miss, by its first words: a Thai boundary that crfcut's model misses.
+KNOWN_FAILURES = {"คุณสบายดีไหมครับ"}
 
 
 def _sentences(text, language):
@@ -63,7 +57,7 @@ def test_layout(language, case):
 
 
 def test_fixtures_are_many_and_hard():
-    assert len(fixtures.CASES) == 20
+    assert len(fixtures.CASES) == 21
     assert all(len(cases) >= 6 for cases in fixtures.CASES.values())
     assert all(
         any(case.startswith(start) for cases in fixtures.CASES.values() for case in cases) for start in KNOWN_FAILURES
