@@ -84,6 +84,9 @@ def read_recipe(config: Recipe) -> dict[str, Any]:
         for key in ("data", "processes"):
             if key in keys:
                 raise UserError(f"{path}: [{name}] {key} is the same for all stages: give --{key}.", exit_code=2)
+        if "dry_run" in keys:
+            sentence = f"{path}: [{name}] dry_run does not belong in a recipe: run the stage by itself with --dry-run."
+            raise UserError(sentence, exit_code=2)
         own = keys | {"data": config.data, "processes": config.processes}
         stage = _filled(STAGES[name], own, f"{path}: [{name}]")
         stages[name] = stage if config.limit is None else replace(stage, limit=min(config.limit, _limit(stage)))
@@ -128,8 +131,7 @@ def _is_required(field: Any) -> bool:
 
 
 def _made(version: "Version | None") -> "Version":
-    if version is None:
-        raise UserError("dry_run does not belong in a recipe: run the stage by itself with --dry-run.", exit_code=2)
+    assert version is not None, "only a dry run makes no version, and a recipe has none"
     say("")
     return version
 

@@ -45,7 +45,7 @@ class Corpus:
     tokenizer: str = "smollm2"
     """What chunk lengths are counted in: smollm2, a tokenizer.json, a folder, or a Hub id. Take the student's own."""
     max_tokens: int = 256
-    """Longest chunk in tokens (METHOD 3.1)."""
+    """Longest chunk in tokens (DRAMA 3.1)."""
     heldout: float = 0.05
     """Share of documents held out for evaluation, drawn by near-duplicate cluster."""
     seed: int = 0

@@ -71,7 +71,8 @@ def main(config: SyntheticQueries, engine: "Engine | None" = None) -> "Version |
         config.prompt or ("synthetic_query_small" if config.llm.engine == "local" else "synthetic_query")
     )
     model = engine.model if engine else find_model(config.llm)
-    writing = Writing(chunks, prompt, model, choose_sample(chunks, config.limit, config.seed), config.seed)
+    sample = choose_sample(chunks, config.limit, config.seed)
+    writing = Writing(chunks, prompt, model, sample, config.seed, config.llm.identity())
     if config.dry_run:
         _show(writing, config)
         return None
@@ -80,12 +81,12 @@ def main(config: SyntheticQueries, engine: "Engine | None" = None) -> "Version |
         record="query",
         stage=STAGE,
         revision=REVISION,
-        config={"limit": config.limit},
+        config={"limit": config.limit, **writing.engine},
         prompt=PromptUse(prompt.name, prompt.version),
         model=asdict(model),
         sampling=asdict(prompt.sampling),
         seed=config.seed,
-        facts={"engine": config.llm.engine, "price": config.llm.price},
+        facts={"price": config.llm.price},
     )
     drafting = plan("query_drafts", inputs=(chunks,))
     drafts = build(drafting, config.data, partial(write_drafts, writing=writing, config=config, engine=engine))
@@ -101,18 +102,15 @@ class Writing:
     model: "Model"
     sample: "Sample"
     seed: int
+    engine: Mapping[str, Any]
 
     def journals(self, data: Path) -> Path:
         """One folder for all that ask the same questions, whatever their --limit and whatever the gates."""
-        same = (
-            str(self.chunks),
-            self.chunks.content_hash,
-            self.prompt.version,
-            self.model.id,
-            self.model.revision,
-            self.seed,
-        )
-        return data / "journals" / blake2b(repr(same).encode(), digest_size=6).hexdigest()
+        from builders.store.schemas import canonical
+
+        chunks = [str(self.chunks), self.chunks.content_hash]
+        same = [chunks, self.prompt.version, asdict(self.model), self.seed, dict(self.engine)]
+        return data / "journals" / blake2b(canonical(same), digest_size=6).hexdigest()
 
     def chosen(self, shard: int) -> "list[dict[str, Any]]":
         from builders.text.queries import chosen_chunks

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -143,7 +144,7 @@ def show(command: Show) -> None:
     for reason, count in sorted(rows["rejected_by_reason"].items(), key=lambda item: -item[1]):
         print(f"  rejected {count:>8,}  {reason:<18} {reasons()[reason]}")
     for name, count in manifest["counts"].items():
-        print(f"  counted  {count:>8,}  {name}")
+        print(f"  counted  {count:>8,}  {safe(name)}")
     print("usage      " + ", ".join(f"{v:,} {k}" for k, v in manifest["usage"].items() if v is not None))
     print(f"content    {manifest['content_hash']}, {len(version.shards())} shards in {version.folder}")
     given = rows["rejected_by_reason"]
@@ -189,14 +190,26 @@ def compare(command: Diff) -> None:
     a, b = (find_version(command.data, name) for name in (command.a, command.b))
     difference = diff(a, b)
     print(f"{a} -> {b}")
-    for part, (before, after) in difference.plan.items():
-        print(f"  {part}: {json.dumps(before, ensure_ascii=False)} -> {json.dumps(after, ensure_ascii=False)}")
+    for part, change in difference.plan.items():
+        for what, before, after in _changes(part, *change):
+            print(f"  {what}: {before} -> {after}")
     print(f"{difference.same:,} rows are the same")
     lost = _reasons_lost(b, rejected_reasons(b))
     for (kind, cause), ids in difference.rows.items():
         print(f"{len(ids):,} {kind} by {cause}{lost(ids) if kind == 'dropped' else ''}")
         for row_id in ids[: max(command.rows, 0)]:
             print(f"  {row_id}")
+
+
+def _changes(part: str, before: Any, after: Any) -> Iterator[tuple[str, str, str]]:
+    """(what, before, after) of each thing that differs in a part of two plans: inputs by table, settings by key."""
+    one, two = ({i["table"]: i["version"] for i in v} if part == "inputs" else v for v in (before, after))
+    if not (isinstance(one, dict) and isinstance(two, dict)):
+        yield part, json.dumps(one, ensure_ascii=False), json.dumps(two, ensure_ascii=False)
+        return
+    for key in sorted(one.keys() | two.keys()):
+        if one.get(key) != two.get(key):
+            yield f"{part} {key}", json.dumps(one.get(key)), json.dumps(two.get(key))
 
 
 def _reasons_lost(version: "Version", reasons: dict[str, str]) -> Any:
@@ -209,14 +222,18 @@ def _reasons_lost(version: "Version", reasons: dict[str, str]) -> Any:
 
 
 def printed(row: dict[str, Any]) -> str:
-    """A row for reading: a line a column, long texts cut, control characters escaped (a terminal obeys them)."""
+    """A row for reading: a line a column, long texts cut, control characters escaped."""
     lines = []
     for name, value in row.items():
         text = str(value) if not isinstance(value, float) else f"{value:g}"
         text = text if len(text) <= 600 else f"{text[:600]}… ({len(text):,} characters)"
-        safe = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
-        lines.append(f"  {name:<22} {safe.replace(chr(10), chr(10) + ' ' * 25)}")
+        lines.append(f"  {name:<22} {safe(text).replace(chr(10), chr(10) + ' ' * 25)}")
     return "\n".join(lines)
+
+
+def safe(text: str) -> str:
+    """The text with control characters escaped: a terminal obeys them."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 if __name__ == "__main__":

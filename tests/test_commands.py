@@ -114,7 +114,7 @@ def raising(fault: BaseException) -> Callable[[], None]:
         (EngineStopped("The server is down."), 1, "Error: The server is down.\n"),
         (KeyboardInterrupt(), 130, "Error: Stopped. What is finished is kept"),
         (OSError(errno.ENOSPC, "full", "a.parquet"), 1, "Error: Cannot write a.parquet: there is no space left"),
-        (OSError(errno.EDQUOT, "quota"), 1, "Error: Cannot write the data folder: the disk quota is used up"),
+        (OSError(errno.EDQUOT, "quota"), 1, "Error: Cannot write into the folder of --data: the disk quota is used up"),
         (PermissionError(errno.EACCES, "no", "b"), 1, "Error: Cannot open b: permission is denied"),
         (OSError(errno.EROFS, "ro", "c"), 1, "Error: Cannot open c: the file system is read-only"),
     ],

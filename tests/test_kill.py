@@ -109,7 +109,7 @@ def _journalled(data: Path) -> set[str]:
 
 def _questions(chunks: Version) -> dict[str, str]:
     """{request key: last user message} of every request that the run sends."""
-    writing = Writing(chunks, load_prompt("synthetic_query"), Model("tiny", "served"), Sample(0, 2**64), 0)
+    writing = Writing(chunks, load_prompt("synthetic_query"), Model("tiny", "served"), Sample(0, 2**64), 0, {})
     requests = [r for shard in range(len(chunks.shards())) for r in writing.requests(shard)]
     return {r.key: r.messages[-1]["content"] for r in requests}
 

@@ -166,6 +166,19 @@ def test_a_stopped_run_keeps_its_replies_and_a_larger_sample_asks_only_for_what_
     assert built(chunks, Answers(lambda _: pytest.fail("asked again")), limit=6).name == small.name
 
 
+def test_what_the_engine_is_told_is_part_of_the_version_and_of_the_journal(chunks: Version) -> None:
+    data = chunks.folder.parent.parent
+    names = set()
+    for arguments in ("{}", '{"temperature": 9}'):
+        engine = Answers(distinct)
+        options = EngineOptions(engine="openai", model="fake", engine_args=arguments)
+        version = main(SyntheticQueries(str(chunks), data=data, llm=options, limit=4), engine)
+        assert version is not None
+        assert len(engine.asked) == 4
+        names.add(version.name)
+    assert len(names) == 2
+
+
 def test_a_dry_run_asks_nobody_and_shows_the_request(chunks: Version, capsys: pytest.CaptureFixture[str]) -> None:
     options = EngineOptions(engine="openai", model="fake", price=(1.0, 2.0))
     data = chunks.folder.parent.parent
@@ -190,7 +203,11 @@ def test_wrong_arguments_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--model"):
         EngineOptions(engine="vllm")
     with pytest.raises(UserError, match="JSON object"):
-        EngineOptions(engine_args="[1]")
+        EngineOptions(engine="openai", model="m", engine_args="[1]")
+    with pytest.raises(UserError, match="not used by --engine local"):
+        EngineOptions(engine_args='{"x": 1}')
+    with pytest.raises(UserError, match="no price"):
+        EngineOptions(price=(-1.0, float("nan")))
     with pytest.raises(UserError, match="limit"):
         SyntheticQueries(limit=0)
     with pytest.raises(UserError, match="There is no prompt file"):

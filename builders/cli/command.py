@@ -59,7 +59,7 @@ def guarded(call: "Callable[[], Version | None]") -> int:
     except OSError as fault:
         if fault.errno not in _DISK:
             raise
-        where = fault.filename or "the data folder"
+        where = fault.filename or "into the folder of --data"
         verb = "write" if fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "open"
         return _fail(
             f"Cannot {verb} {where}: {_DISK[fault.errno]}. What is finished is kept: mend that, then run this again.",

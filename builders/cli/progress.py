@@ -28,6 +28,7 @@ class Progress:
         self.done = self.already = already
         self.note = ""
         self.start = self.last_line = time.monotonic()
+        self._said = -1
         self._bar: Bar | None = None
         self._task: TaskID | None = None
 
@@ -47,7 +48,8 @@ class Progress:
     ) -> None:
         if self._bar:
             self._bar.stop()
-        say(f"{self.what}: {self._state()}" + (", stopped" if kind else ""))
+        if kind or self._said != self.done:
+            say(f"{self.what}: {self._state()}" + (", stopped" if kind else ""))
 
     def step(self, by: int = 1, note: str = "") -> None:
         self.done += by
@@ -55,7 +57,7 @@ class Progress:
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=self.done, note=f"{self._rate():,.1f} {self.unit}/s {note}")
         elif not self._bar and time.monotonic() - self.last_line >= PLAIN_EVERY_S:
-            self.last_line = time.monotonic()
+            self.last_line, self._said = time.monotonic(), self.done
             say(f"{self.what}: {self._state()}")
 
     def skip(self, by: int) -> None:
@@ -71,7 +73,7 @@ class Progress:
         of = f" of {self.total:,}" if self.total is not None else ""
         parts = [f"{self.done:,}{of} {self.unit}", f"{time.monotonic() - self.start:.1f} s"]
         if self.done > self.already:
-            parts.append(f"{rate:,.1f} {self.unit}/s")
+            parts.append(f"{rate:,.1f} {self.unit}/s" if rate >= 1 else f"{1 / rate:,.1f} s each")
         if self.total is not None and rate and self.done < self.total:
             parts.append(f"{(self.total - self.done) / rate:,.0f} s to go")
         return ", ".join([*parts, *([self.note] if self.note else [])])

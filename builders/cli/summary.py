@@ -26,9 +26,13 @@ def print_summary(versions: Sequence[Version], examples: int) -> None:
     for (method, language), count in sorted(counts.items(), key=lambda item: (item[0][0], -item[1])):
         say(f"  {method:<6} {language:<4} {count:>8,}")
     say("rejected by stage and reason")
-    for version in versions:
+    sources = [
+        v for version in versions if version.table == "chunks" for v in version.inputs() if v.table == "documents"
+    ]
+    for version in [*sources, *versions]:
+        stage = f"{version.table} of {version.manifest['stage'].removeprefix('builders.')}"
         for reason, count in version.manifest["rows"]["rejected_by_reason"].items():
-            say(f"  {version.manifest['stage'].removeprefix('builders.'):<20} {reason:<18} {count:>8,}")
+            say(f"  {stage:<30} {reason:<18} {count:>8,}")
     say("tables")
     for version in versions:
         say(f"  {version!s:<24} {version.manifest['rows']['out']:>8,} rows in {version.folder}")

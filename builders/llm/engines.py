@@ -1,10 +1,11 @@
 """The engine that a command line asks for."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from builders.cli.errors import UserError
 from builders.cli.progress import say
@@ -39,10 +40,16 @@ class EngineOptions:
     def __post_init__(self) -> None:
         if self.engine != "local" and not self.model:
             raise UserError(f"--engine {self.engine} needs --model: name what it serves.", exit_code=2)
-        if self.concurrency < 1 or self.timeout <= 0:
+        if self.concurrency < 1 or not 0 < self.timeout < math.inf:
             raise UserError(
                 f"--concurrency {self.concurrency} and --timeout {self.timeout:g} get no reply: give more.", exit_code=2
             )
+        if self.engine != "openai" and self.base_url != EngineOptions.base_url:
+            raise UserError(f"--base-url is not used by --engine {self.engine}: leave it out.", exit_code=2)
+        if self.engine == "local" and self.engine_args != "{}":
+            raise UserError("--engine-args is not used by --engine local: leave it out.", exit_code=2)
+        if self.price is not None and not all(math.isfinite(p) and p >= 0 for p in self.price):
+            raise UserError(f"--price {self.price[0]} {self.price[1]} holds no price: give two numbers.", exit_code=2)
         try:
             if not isinstance(json.loads(self.engine_args), dict):
                 raise ValueError("not an object")
@@ -50,6 +57,11 @@ class EngineOptions:
             raise UserError(
                 f"--engine-args is not a JSON object ({fault}): {self.engine_args[:80]}", exit_code=2
             ) from None
+
+    def identity(self) -> dict[str, Any]:
+        """What of the engine can change a reply, beside the model. Where a server stands cannot: --revision names it."""
+        extra = {"engine_args": json.loads(self.engine_args), "structured": self.structured}
+        return {"engine": self.engine, **({} if self.engine == "local" else extra)}
 
 
 def money(usage: Mapping[str, int], price: tuple[float, float] | None) -> float | None:

@@ -211,12 +211,24 @@ def build(plan: Plan, data: Path, work: Callable[[Building], tuple[int, Mapping[
     `work` returns how many shards there are and the usage to keep in the manifest.
     """
     if (found := already_built(plan, data)) is not None:
-        say(f"already built: {found}")
+        say(f"already built: {outcome(found)}")
         return found
     with building(plan, data) as made:
         if (found := already_built(plan, data)) is not None:  # another run finished it a moment ago
             _drop_work(made)
-            say(f"already built: {found}")
+            say(f"already built: {outcome(found)}")
             return found
         shards, usage = work(made)
-        return finish(plan, made, shards, usage=usage)
+        version = finish(plan, made, shards, usage=usage)
+        say(outcome(version))
+        return version
+
+
+def outcome(version: Version) -> str:
+    """Rows, and rejected rows by reason, the most frequent first."""
+    rows = version.manifest["rows"]
+    told = f"{version}, {rows['out']:,} rows"
+    if not rows["rejected"]:
+        return told
+    by_reason = sorted(rows["rejected_by_reason"].items(), key=lambda item: -item[1])
+    return f"{told}, {rows['rejected']:,} rejected: " + ", ".join(f"{n:,} {reason}" for reason, n in by_reason)

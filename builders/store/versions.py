@@ -120,7 +120,11 @@ def latest_version(data: Path, table: str) -> Version:
     """The version of the table that was finished last; UserError where there is none."""
     versions = [v for v in all_versions(data) if v.table == table]
     if not versions:
-        raise UserError(f"There is no finished version of {table} in {data}: build one first.", exit_code=2)
+        raise UserError(
+            f"There is no finished version of {table} in {data}: build one first "
+            "(`python -m builders.corpus` makes chunks).",
+            exit_code=2,
+        )
     return versions[-1]
 
 

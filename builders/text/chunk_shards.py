@@ -12,12 +12,14 @@ from builders.text.chunking import Chunk, chunk_text
 from builders.text.duplicates import bands, minhashes, shingles, union_minhash
 from builders.text.gates import not_text
 from builders.text.hashes import normalise, text_hash
+from builders.text.ingest import RAW_KEPT
 from builders.text.languages import SURE, UNDETERMINED, identify, language_of_document
 from builders.text.tokens import load_tokenizer
 
 # Code and tables still have words in them; blobs, rulers and rows of numbers do not.
 LEAST_LETTERS = 0.4
-RAW_KEPT = 2_000
+# Chunks whose shingles are held at once: about 15 kB a chunk, and a document may have thousands.
+AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,10 @@ class Drafts:
         for document in read_rows(self.documents.shards()[shard]):
             result.rows_in += 1
             rows.extend(self._chunks(document, result))
-        for row, minhash in zip(rows, minhashes([shingles(row["normalised"]) for row in rows]), strict=True):
-            row["minhash"] = minhash
+        for start in range(0, len(rows), AT_ONCE):
+            block = rows[start : start + AT_ONCE]
+            for row, minhash in zip(block, minhashes([shingles(row["normalised"]) for row in block]), strict=True):
+                row["minhash"] = minhash
         for _, group in groupby(rows, key=lambda row: row["document_id"]):
             chunks = list(group)
             whole = bands(union_minhash([row["minhash"] for row in chunks]))
@@ -48,6 +52,10 @@ class Drafts:
 
     def _chunks(self, document: dict[str, Any], result: ShardResult) -> Iterator[dict[str, Any]]:
         text = document["text"]
+        if fault := not_text(text, 0.0):  # one endless word: not worth cutting, which takes a minute for 50 MB of it
+            row_id = f"{document['document_id']}#0000"
+            result.rejected.append(rejection(row_id, "not_text", fault, text[:RAW_KEPT]))
+            return
         own = language_of_document(text, document["language"])
         chunks = chunk_text(text, own, load_tokenizer(self.tokenizer), self.max_tokens)
         result.counts["sentences"] += sum(len(c.sentence_starts) for c in chunks)
@@ -105,8 +113,11 @@ class Chunks:
     clusters: Version
 
     def __call__(self, shard: int) -> ShardResult:
-        result = ShardResult([])
-        drafts = read_rows(self.signatures.shards()[shard])
+        path = self.signatures.shards()[shard]
+        before = [p for p in self.signatures.rejected_shards() if p.name == path.name]
+        result = ShardResult([], [row for p in before for row in read_rows(p)])
+        result.rows_in = len(result.rejected)
+        drafts = read_rows(path)
         clusters = read_rows(self.clusters.shards()[shard])
         for row, cluster in zip(drafts, clusters, strict=True):
             result.rows_in += 1

@@ -40,7 +40,7 @@ def chunk_text(text: str, language: str, tokenizer: "Tokenizer", max_tokens: int
     """Chunks in order; every character outside them is white space between sentences.
 
     `tokens` is exact: the length of the chunk's text encoded by itself, without special tokens. A sentence is cut only
-    where it alone is longer than `max_tokens` (METHOD 3.1: chunks of at most 256 tokens). Packing goes by estimates
+    where it alone is longer than `max_tokens` (DRAMA 3.1: chunks of at most 256 tokens). Packing goes by estimates
     (estimate_tokens), so that the text is encoded once, in the chunks that come out; where one is too long after all,
     it is packed again, tighter.
     """

@@ -1,7 +1,9 @@
 """Source -> documents: read in order, clean, reject with a reason, write shard by shard."""
 
+import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -13,6 +15,7 @@ from builders.store.parquet import storable
 from builders.text.cleaning import clean, clean_line
 from builders.text.documents import BadRow, Document, Source
 from builders.text.hashes import text_hash
+from builders.text.languages import named_language
 
 # A shard is small enough for a worker's memory and large enough to keep files few: whichever comes first.
 SHARD_CHARACTERS = 4_000_000
@@ -79,14 +82,24 @@ def _document(
         "source": source.name,
         "title": clean_line(item.title),
         "text": text,
-        "language": item.language,
-        "licence": item.licence or licence,
+        "language": declared_language(item.language, result.counts),
+        "licence": clean_line(item.licence) if item.licence else licence,
         "place": storable(item.where),
     }
 
 
 def _bad_row(source: Source, item: BadRow) -> dict[str, Any]:
     return _rejection(f"{source.name}/{item.where}", item.reason, item.detail, item.raw)
+
+
+def declared_language(declared: str | None, counts: Counter[str]) -> str | None:
+    """The ISO 639 code of a language declared by code, locale or English name; None where it is none of these."""
+    if not declared or not declared.strip():
+        return None
+    code = re.match(r"([a-z]{2,3})(?:[-_][a-z0-9]+)*$", declared.strip().casefold())
+    found = code.group(1) if code else named_language(declared)
+    counts["declared_languages_unknown"] += found is None
+    return found
 
 
 def _rejection(row_id: str, reason: str, detail: str, raw: str) -> dict[str, Any]:

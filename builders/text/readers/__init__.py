@@ -25,6 +25,8 @@ def open_source(
     Lines, CSV, TSV (plain, .gz or .zst), text, Markdown, HTML or reStructuredText file, a folder or a pattern of such
     files, or a folder in the BEIR layout. Raises UserError where nothing readable is there.
     """
+    if not spec.strip():
+        raise UserError("--source is empty: name a path, hf://owner/name or pydoc:.", exit_code=2)
     if spec.startswith("hf://"):
         from builders.text.readers.hub import open_hub
 
