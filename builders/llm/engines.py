@@ -59,7 +59,7 @@ class EngineOptions:
             ) from None
 
     def identity(self) -> dict[str, Any]:
-        """What of the engine can change a reply, beside the model. Where a server stands cannot: --revision names it."""
+        """What can change a reply beside the model. Where a server stands does not: --revision names what it serves."""
         extra = {"engine_args": json.loads(self.engine_args), "structured": self.structured}
         return {"engine": self.engine, **({} if self.engine == "local" else extra)}
 

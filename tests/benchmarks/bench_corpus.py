@@ -74,9 +74,10 @@ def measure(data: Path, tokenizer: str, rounds: int, profile: bool) -> None:
             f"{name:<16} {middle:>10,.0f} sentences/s (from {min(rates):,.0f} to {max(rates):,.0f}), {share:.3f} of bare"
         )
     if profile:
-        profiler = cProfile.Profile()
-        profiler.runcall(cut)
-        pstats.Stats(profiler).sort_stats("tottime").print_stats(18)
+        for call in (cut, crop):
+            profiler = cProfile.Profile()
+            profiler.runcall(call)
+            pstats.Stats(profiler).sort_stats("tottime").print_stats(14)
 
 
 def _chunks(data: Path, drafted: list[ShardResult]) -> Version:
