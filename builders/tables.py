@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from builders.store.lineage import Found
     from builders.store.versions import Version
 
-# Tables that a stage needs on the way to its own: shown by list --all.
-PASSES = ("signatures", "clusters", "query_drafts", "query_duplicates")
-
 
 @dataclass(frozen=True)
 class List:
@@ -104,7 +101,7 @@ def main(command: List | Show | Why | Diff) -> None:
 
 
 def list_versions(command: List) -> None:
-    from builders.store.versions import all_versions, unfinished
+    from builders.store.versions import PASSES, all_versions, unfinished
 
     versions = [v for v in all_versions(command.data) if command.all or v.table not in PASSES]
     for version in versions:
@@ -118,6 +115,8 @@ def list_versions(command: List) -> None:
 
 def _origin(version: "Version") -> str:
     """What the version was made from, and by what: enough to tell two versions of a table apart."""
+    from builders.store.versions import PASSES
+
     identity = version.manifest["identity"]
     if source := identity["config"].get("source"):
         return f"source {source}"

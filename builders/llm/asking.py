@@ -10,9 +10,6 @@ from builders.llm.engines import money
 from builders.llm.requests import Engine, Reply, Request
 from builders.store.journals import Journal
 
-# A run that was stopped asks these again: the request was never answered by the model.
-UNFINISHED = "failed"
-
 
 def answer_shards(
     engine: Engine,
@@ -62,9 +59,7 @@ class _Asking:
             shard = self.to_open.popleft()
             journal = self.open[shard] = Journal(self.journals / f"{shard:05d}.jsonl")
             asked = {r.key: r for r in self.requests_of(shard)}
-            pending = [
-                r for k, r in asked.items() if k not in journal.replies or journal.replies[k].finish == UNFINISHED
-            ]
+            pending = [r for k, r in asked.items() if k not in journal.replies]
             self.waiting[shard] = {r.key for r in pending}
             self.progress.skip(len(asked) - len(pending))
             new = [r for r in pending if r.key not in self.shards_of]  # the others are in flight for another shard

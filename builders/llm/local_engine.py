@@ -50,7 +50,7 @@ class LocalEngine:
         device = self._options.device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._tokenizer: Any = AutoTokenizer.from_pretrained(source, revision=revision)
         if not self._tokenizer.chat_template:
-            raise UserError(f"the model {model.id} has no chat template: name an instruction-tuned model")
+            raise UserError(f"The model {model.id} has no chat template: name an instruction-tuned one with --model.")
         dtype = getattr(torch, self._options.dtype)
         loaded: Any = AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=dtype)
         self._model: Any = loaded.to(device).eval()

@@ -14,6 +14,8 @@ from builders.llm.retries import Breaker
 # Requests taken from the caller and not yet handed back as replies, as a multiple of the concurrency: while the caller
 # writes down a reply, the server has the other half to work on.
 _LOOK_AHEAD = 2
+# Seconds without an answer after which, and then at most how often, a line says what is waited for.
+_QUIET = 10.0
 
 
 class OpenAIEngine:
@@ -45,6 +47,7 @@ class OpenAIEngine:
     def generate(self, requests: Iterable[Request]) -> Iterator[Reply]:
         """One reply for every request. Raises EngineStopped after everything received has been yielded.
 
+        Failed replies are held back until another request is answered: where none ever is, the fault is the server's.
         An error of `requests` itself is raised after the replies to what it gave before.
         """
         run = _Run(self._calls, self._options, self._loop)
@@ -66,23 +69,22 @@ class OpenAIEngine:
                         pending += 1
                 if not pending:
                     break
-                outcome = run.outcomes.get()
-                if not isinstance(outcome, Reply):
-                    raise outcome
+                replies = run.take()
                 pending -= 1
-                yield outcome
+                yield from replies
         finally:
             run.stop(None)
             self._runs.discard(run)
         if failure is not None:
             raise failure
+        run.stop_where_none_answered()
 
     def close(self) -> None:
         """Drops what is in flight and closes the connections. May be called twice."""
         if self._loop.is_closed():
             return
         for run in list(self._runs):
-            run.stop(EngineStopped("the engine was closed while it was generating"))
+            run.stop(EngineStopped("The engine was closed while it was generating."))
         with contextlib.suppress(Exception):
             asyncio.run_coroutine_threadsafe(self._calls.close(), self._loop).result(timeout=5)
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -102,6 +104,31 @@ class _Run:
         self._breaker = Breaker(options.retries, options.concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
         self._over = False
+        # Of the caller's thread: failed replies, as long as no request has been answered.
+        self._held: list[Reply] = []
+        self._answered = False
+        # Of the loop: since when there has been something to wait for, and the task that says so.
+        self._busy_since = 0.0
+        self._watching: asyncio.Task[None] | None = None
+
+    def take(self) -> list[Reply]:
+        """Waits for one more outcome. The replies that can be handed on now; an error is raised."""
+        outcome = self.outcomes.get()
+        if not isinstance(outcome, Reply):
+            raise outcome
+        self._held.append(outcome)
+        self._answered = self._answered or outcome.finish != "failed"
+        if self._answered:
+            replies, self._held = self._held, []
+            return replies
+        if len(self._held) >= self._breaker.limit:
+            self.stop_where_none_answered()
+        return []
+
+    def stop_where_none_answered(self) -> None:
+        """Raises EngineStopped where requests failed and none was answered."""
+        if self._held:
+            raise EngineStopped(self._calls.none_answered(len(self._held), self._held[-1]))
 
     def submit(self, request: Request) -> None:
         self._loop.call_soon_threadsafe(self._start, request)
@@ -113,6 +140,9 @@ class _Run:
 
     def _start(self, request: Request) -> None:
         if not self._over:
+            if not self._tasks:
+                self._busy_since = self._breaker.clock()
+            self._watching = self._watching or self._loop.create_task(self._watch())
             task = self._loop.create_task(self._answer(request))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -123,8 +153,20 @@ class _Run:
         self._over = True
         if reason is not None:
             self.outcomes.put(reason)
-        for task in self._tasks:
+        for task in [*self._tasks, *filter(None, [self._watching])]:
             task.cancel()
+
+    async def _watch(self) -> None:
+        """Says now and then that nothing is answered."""
+        said = 0.0
+        while True:
+            quiet_since = max(self._busy_since, self._breaker.last_answer)
+            now = self._breaker.clock()
+            due = max(quiet_since, said) + _QUIET
+            if self._tasks and now >= due:
+                self._calls.say_waiting(now - quiet_since, self._breaker)
+                said = now
+            await asyncio.sleep(due - now if now < due else _QUIET)
 
     async def _answer(self, request: Request) -> None:
         try:

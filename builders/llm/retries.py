@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 class Retries:
     """How stubborn an engine is with a server. Times in seconds."""
 
-    # A request that failed this often, while the server answered others, is given up.
+    # A request that failed this often is given up where the server answered others meanwhile; else the run stops.
     max_attempts: int = 6
     # Wait k is uniform between 0 and first_wait * 2**k ("full jitter"), at most longest_wait.
     first_wait: float = 1.0
@@ -73,44 +73,40 @@ class Breaker:
     def __init__(self, retries: Retries, concurrency: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.limit = retries.failures_in_a_row or max(20, 2 * concurrency)
         self.answered = False
-        self._replied = False
-        self._rejected = 0
+        self.clock = clock
+        self.last_answer = clock()
+        # Attempts of any kind that failed since then, and what came of the last of them: completes "the server ...".
+        self.unanswered = 0
+        self.last_fault = ""
         self._retries = retries
-        self._clock = clock
         self._failures = 0
         self._failing_since: float | None = None
         self._limited_since: float | None = None
-        self.last_answer = clock()
 
     def replied(self) -> None:
-        """The server sent a reply."""
-        self._replied = True
-        self._answered()
-
-    def rejected(self) -> int | None:
-        """The server is there and says that a request is wrong. The number of such answers, where all were such."""
-        self._rejected += 1
-        self._answered()
-        return self._rejected if self._rejected >= self.limit and not self._replied else None
-
-    def _answered(self) -> None:
+        """The server is at work: it sent a reply, or said what is wrong with a request."""
         self.answered = True
-        self._failures = 0
+        self._failures = self.unanswered = 0
         self._failing_since = self._limited_since = None
-        self.last_answer = self._clock()
+        self.last_answer = self.clock()
 
-    def failed(self) -> int | None:
+    def failed(self, what: str = "") -> int | None:
         """One attempt failed. The number of failures in a row, where that is enough to stop."""
-        now = self._clock()
+        now = self._note(what)
         self._failures += 1
         self._failing_since = self._failing_since or now
         # Before the first answer there is no outage to ride out: the address is wrong, or nothing runs there.
         long_enough = not self.answered or now - self._failing_since >= self._retries.outage
         return self._failures if self._failures >= self.limit and long_enough else None
 
-    def rate_limited(self) -> float | None:
+    def rate_limited(self, what: str = "") -> float | None:
         """One attempt was answered "too many requests". The seconds that this has gone on, where that is enough."""
-        now = self._clock()
+        now = self._note(what)
         self._limited_since = self._limited_since or now
         lasted = now - self._limited_since
         return lasted if lasted >= self._retries.patience else None
+
+    def _note(self, what: str) -> float:
+        self.unanswered += 1
+        self.last_fault = what
+        return self.clock()

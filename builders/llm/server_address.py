@@ -12,12 +12,13 @@ def checked_address(base_url: str) -> str:
     parts = urlsplit(base_url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise UserError(
-            f"base_url {base_url!r} is not an http(s) address: write it like http://localhost:8000/v1", exit_code=2
+            f"The --base-url {base_url!r} is not an http(s) address: write it like http://localhost:8000/v1.",
+            exit_code=2,
         )
     if parts.username or parts.password:
         raise UserError(
-            "base_url carries a user name or a password, which would be written into manifests: "
-            "put the key into an environment variable and name it with api_key_env",
+            "The --base-url carries a user name or a password, which would be written into manifests: "
+            "put the key into an environment variable and name it with --api-key-env.",
             exit_code=2,
         )
     return urlunsplit(parts._replace(path=parts.path.rstrip("/"), query="", fragment=""))
@@ -39,11 +40,15 @@ def key_for(base_url: str, variable: str) -> str:
         return "no-key"
     if not key:
         raise UserError(
-            f"{variable} is not set and {base_url} is not on this machine: "
-            f"export {variable}=..., or name another variable with api_key_env",
+            f"The environment variable {variable} is not set and {base_url} is not on this machine: "
+            f"set it to the key, or name another variable with --api-key-env.",
             exit_code=2,
         )
     # Said here, because the HTTP client's own complaint about such a header prints the key.
     if not key.isascii() or not key.isprintable():
-        raise UserError(f"{variable} has characters that no HTTP header can carry: copy the key again", exit_code=2)
+        raise UserError(
+            f"The environment variable {variable} has characters that no HTTP header can carry: copy the key again, "
+            "or name another variable with --api-key-env.",
+            exit_code=2,
+        )
     return key

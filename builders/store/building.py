@@ -24,7 +24,7 @@ from builders.store.parquet import write_bytes, write_parquet
 from builders.store.plans import Plan
 from builders.store.provenance import provenance
 from builders.store.schemas import canonical, reasons
-from builders.store.versions import MANIFEST, REJECTED, Version, read_version
+from builders.store.versions import MANIFEST, PASSES, REJECTED, Version, read_version
 
 
 @dataclass
@@ -220,7 +220,8 @@ def build(plan: Plan, data: Path, work: Callable[[Building], tuple[int, Mapping[
             return found
         shards, usage = work(made)
         version = finish(plan, made, shards, usage=usage)
-        say(outcome(version))
+        if plan.table not in PASSES:
+            say(outcome(version))
         return version
 
 

@@ -65,8 +65,8 @@ def _identify(text: str) -> tuple[str, float]:
 def language_of(query: str, chunk_language: str) -> str:
     """A query's language: its own where that is sure and the chunk's is ruled out, else the chunk's.
 
-    In an English chunk only a query with other letters than ASCII is looked at: identifying takes as long as the rest of
-    cropping, and another language that is written without any such letter hardly stands there.
+    In an English chunk only a query with other letters than ASCII is looked at: identifying takes as long as the rest
+    of cropping, and another language that is written without any such letter hardly stands there.
     """
     if chunk_language == "en" and query.isascii():
         return chunk_language

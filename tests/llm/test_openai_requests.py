@@ -33,7 +33,7 @@ def test_the_first_request_alone_finds_the_dialect(tmp_path: Path, behaviour: st
         engine.close()
         arrivals = server.arrivals()
     assert {reply.finish for reply in replies} == {"stop"}
-    assert said == [f"{server.url} takes structured output as {dialect}"]
+    assert said == [f"The server at {server.url} takes structured output as {dialect}."]
     kinds = [(record["body"].get("response_format") or {"type": "none"})["type"] for record in arrivals]
     first_right = kinds.index(dialect)
     assert len({record["user"] for record in arrivals[: first_right + 1]}) == 1
@@ -109,3 +109,10 @@ def test_a_wrong_address_is_a_users_mistake(url: str) -> None:
     with pytest.raises(UserError) as caught:
         OpenAIEngine(MODEL, url)
     assert "pw" not in str(caught.value)
+    assert str(caught.value).startswith("The --base-url ")
+
+
+@pytest.mark.parametrize("timeout", [float("nan"), 0.0, -1.0])
+def test_a_timeout_is_a_time(timeout: float) -> None:
+    with pytest.raises(UserError, match="--timeout"):
+        options(timeout=timeout)

@@ -84,12 +84,15 @@ def test_too_many_requests_are_borne_for_as_long_as_patience() -> None:
     assert breaker.rate_limited() is None
 
 
-def test_a_server_that_rejects_everything_is_seen_and_one_that_rejects_some_is_not() -> None:
-    breaker = Breaker(Retries(failures_in_a_row=3), 1, Clock())
-    assert [breaker.rejected() for _ in range(3)] == [None, None, 3]
-    breaker = Breaker(Retries(failures_in_a_row=3), 1, Clock())
+def test_what_failed_since_the_last_answer_is_remembered() -> None:
+    clock = Clock()
+    breaker = Breaker(Retries(), 1, clock)
+    breaker.failed("answered 500")
+    breaker.rate_limited("answered 429")
+    assert (breaker.unanswered, breaker.last_fault, breaker.last_answer) == (2, "answered 429", 100.0)
+    clock.now += 1
     breaker.replied()
-    assert [breaker.rejected() for _ in range(9)] == [None] * 9
+    assert (breaker.unanswered, breaker.last_answer) == (0, 101.0)
 
 
 def test_the_default_limit_is_two_rounds_of_everything_in_flight() -> None:

@@ -11,7 +11,7 @@ from builders.llm.vllm_engine import VLLMEngine
 
 @pytest.mark.parametrize("name", ["model", "revision", "tokenizer_revision"])
 def test_what_the_model_pins_is_no_argument(name: str) -> None:
-    with pytest.raises(UserError, match=f"names {name}: use --model and --revision"):
+    with pytest.raises(UserError, match=f"name {name}: use --model and --revision"):
         VLLMEngine(Model("tiny", "1"), {name: "x"})
 
 
