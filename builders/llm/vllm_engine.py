@@ -28,8 +28,8 @@ class VLLMEngine:
     """`engine_args` are arguments of vllm.LLM, over the defaults here. At most `in_flight` requests are taken ahead.
 
     The model's chat template is applied with `chat_template_kwargs`. Replies come as they finish. On a CPU, vLLM 0.32
-    dies where it splits the prefill of a seeded request: give it "enable_chunked_prefill": false and room for the prompts
-    ("max_num_batched_tokens": 32768).
+    dies where it splits the prefill of a seeded request: give it "enable_chunked_prefill": false and room for the
+    prompts ("max_num_batched_tokens": 32768).
     """
 
     def __init__(
