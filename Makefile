@@ -33,7 +33,7 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/pip
 	touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.demo
-	$(PIP) --editable '.[local,dev]'
+	$(PIP) --editable '.[local,mine,dev]'
 	touch $@
 
 clean:

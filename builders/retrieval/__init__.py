@@ -1,0 +1,1 @@
+"""Retrieval: embedding engines, stored vectors, exact top-k, BM25."""

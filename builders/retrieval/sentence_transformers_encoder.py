@@ -1,0 +1,103 @@
+"""sentence-transformers in this process behind encode(texts, role): any model it loads, on a CPU or one GPU."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builders.cli.errors import UserError
+from builders.llm.weights import weights_of
+from builders.retrieval.encoders import EncoderOptions, Role, identity_of, shown, unit_vectors
+from builders.retrieval.minilm import pinned_retriever, retriever_weights
+
+
+class SentenceTransformersEncoder:
+    """Batches are sorted by length (sentence-transformers does it) and padded to their own longest text."""
+
+    def __init__(self, options: EncoderOptions) -> None:
+        self._pinned = pinned_retriever(options.model, options.revision)
+        self.model = shown(self._pinned)
+        self.truncated = 0
+        self._options = options
+        self._loaded: Any = None
+        self._dtype = options.dtype if options.dtype != "auto" else _best_dtype()
+
+    @property
+    def dim(self) -> int:
+        return int(self._load().get_embedding_dimension())
+
+    def identity(self, role: Role) -> dict[str, Any]:
+        return identity_of(self._options, self.model, role, self._dtype)
+
+    def encode(self, texts: Sequence[str], role: Role) -> NDArray[np.float32]:
+        loaded = self._load()
+        if not texts:
+            return np.empty((0, self.dim), np.float32)
+        prompt = self._prompt(role)
+        self.truncated += self._too_long([prompt + text for text in texts])
+        vectors = loaded.encode(
+            list(texts),
+            prompt=prompt,
+            batch_size=self._options.batch_size,
+            show_progress_bar=False,
+            convert_to_numpy=True,
+        )
+        return unit_vectors(vectors)
+
+    def close(self) -> None:
+        """Lets go of the weights. May be called twice."""
+        self._loaded = None
+
+    def _prompt(self, role: Role) -> str:
+        given = self._options.query_prompt if role == "query" else self._options.document_prompt
+        if given is not None:
+            return given
+        own: dict[str, str] = self._loaded.prompts or {}
+        names = ("query",) if role == "query" else ("document", "passage", "corpus")
+        return next((own[name] for name in names if own.get(name)), "")
+
+    def _too_long(self, texts: list[str]) -> int:
+        """How many texts the model cuts. Those too short for it are not looked at: no token is less than a byte."""
+        most = self._loaded.max_seq_length
+        long = [text for text in texts if most and len(text.encode()) > most - 2]
+        if not long:
+            return 0
+        read = self._loaded.tokenizer(long, truncation=False, padding=False, verbose=False)["input_ids"]
+        return sum(len(tokens) > most for tokens in read)
+
+    def _load(self) -> Any:
+        if self._loaded is not None:
+            return self._loaded
+        try:
+            import torch
+            from sentence_transformers import SentenceTransformer
+            from transformers.utils import logging
+        except ImportError:
+            raise UserError(
+                "sentence-transformers is not installed here: run `pip install 'drama[mine]'`, or use another --encoder"
+            ) from None
+        logging.disable_progress_bar()  # loading is quick; the stage shows its own progress
+        source, revision = retriever_weights(self._pinned, weights_of)
+        arguments = {"dtype": getattr(torch, self._dtype), **json.loads(self._options.engine_args)}
+        loaded: Any = SentenceTransformer(source, revision=revision, model_kwargs=arguments)
+        # A chat template makes sentence-transformers wrap each text in it (6.2), which a retriever was not trained on.
+        if getattr(loaded.tokenizer, "chat_template", None):
+            loaded.tokenizer.chat_template = None
+        if self._options.max_length is not None:
+            longest = loaded.max_seq_length
+            if longest is not None and self._options.max_length > longest:
+                asked = f"--max-length {self._options.max_length}"
+                raise UserError(f"{asked} is more than {self.model.id} reads: give {longest} or less.", exit_code=2)
+            loaded.max_seq_length = self._options.max_length
+        self._loaded = loaded.eval()
+        return self._loaded
+
+
+def _best_dtype() -> str:
+    try:
+        import torch
+    except ImportError:
+        return "float32"
+    return "bfloat16" if torch.cuda.is_available() else "float32"
