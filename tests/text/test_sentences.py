@@ -1,9 +1,7 @@
 """Sentences: exact spans on any text, the fixtures of 21 languages, and never worse than the engine alone."""
 
-import importlib.util
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import sentencex
@@ -11,18 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from builders.text.sentences import sentence_spans
-
-
-def _load_fixtures():
-    # importlib import mode gives test modules no package to import their neighbours from.
-    spec = importlib.util.spec_from_file_location("sentence_fixtures", Path(__file__).with_name("sentence_fixtures.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fixtures = _load_fixtures()
-MARK = fixtures.MARK
+from tests.text.layout_fixtures import LAYOUT
+from tests.text.sentence_fixtures import CASES, MARK
 
 # A case that the rules miss, by its first words: a Thai boundary that crfcut's model misses.
 KNOWN_FAILURES = {"คุณสบายดีไหมครับ"}
@@ -37,7 +25,7 @@ def _expected(case):
 
 
 def _cases():
-    for language, cases in fixtures.CASES.items():
+    for language, cases in CASES.items():
         for number, case in enumerate(cases):
             fails = any(case.startswith(start) for start in KNOWN_FAILURES)
             marks = [pytest.mark.xfail(strict=True, raises=AssertionError, reason="known failure")] if fails else []
@@ -50,20 +38,18 @@ def test_fixture(language, case):
     assert _sentences(text, language) == expected
 
 
-@pytest.mark.parametrize(("language", "case"), fixtures.LAYOUT)
+@pytest.mark.parametrize(("language", "case"), LAYOUT)
 def test_layout(language, case):
     text, expected = _expected(case)
     assert _sentences(text, language) == expected
 
 
 def test_fixtures_are_many_and_hard():
-    assert len(fixtures.CASES) == 21
-    assert all(len(cases) >= 6 for cases in fixtures.CASES.values())
-    assert all(
-        any(case.startswith(start) for cases in fixtures.CASES.values() for case in cases) for start in KNOWN_FAILURES
-    )
-    assert sum(map(len, fixtures.CASES.values())) + len(fixtures.LAYOUT) >= 120
-    assert sum(_f1(language, _bare) < 1 for language in fixtures.CASES) >= 15
+    assert len(CASES) == 21
+    assert all(len(cases) >= 6 for cases in CASES.values())
+    assert all(any(case.startswith(start) for cases in CASES.values() for case in cases) for start in KNOWN_FAILURES)
+    assert sum(map(len, CASES.values())) + len(LAYOUT) >= 120
+    assert sum(_f1(language, _bare) < 1 for language in CASES) >= 15
 
 
 def _bare(text, language):
@@ -78,7 +64,7 @@ def _boundaries(sentences):
 
 def _f1(language, split):
     right = wrong = 0
-    for case in fixtures.CASES[language]:
+    for case in CASES[language]:
         text, expected = _expected(case)
         truth, found = _boundaries(expected), _boundaries(split(text, language))
         right += len(truth & found)
@@ -86,7 +72,7 @@ def _f1(language, split):
     return 2 * right / (2 * right + wrong)
 
 
-@pytest.mark.parametrize("language", fixtures.CASES)
+@pytest.mark.parametrize("language", CASES)
 def test_no_language_is_worse_than_the_bare_engine(language):
     ours, bare = _f1(language, _sentences), _f1(language, _bare)
     assert ours >= max(bare, 0.9)
@@ -103,7 +89,7 @@ def assert_exact(text, language):
     assert not text[position:].strip()
 
 
-LANGUAGES = st.sampled_from([*fixtures.CASES, "xx", "", "pt-BR", "zh_Hant", "EN", "\ud800", "no such language"])
+LANGUAGES = st.sampled_from([*CASES, "xx", "", "pt-BR", "zh_Hant", "EN", "\ud800", "no such language"])
 PIECES = st.sampled_from(
     [
         *" \n\t\r\f.!?…।。？！\"'«»“”„「」()[]-*•#=|—,;:1٣ñأکहড",
