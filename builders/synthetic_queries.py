@@ -154,24 +154,27 @@ def write_drafts(
 
 
 def _write_shard(made: "Building", writing: Writing, shard: int, replies: "Mapping[str, Reply]") -> None:
-    asked = {request.key for request in writing.requests(shard)}
-    seconds = sum(replies[key].seconds for key in asked)  # of the model's work, waiting for it included
-    made.write(shard, draft_shard(writing, shard, replies), seconds)
+    result, seconds = draft_shard(writing, shard, replies)
+    made.write(shard, result, seconds)
 
 
-def draft_shard(writing: Writing, shard: int, replies: "Mapping[str, Reply]") -> "ShardResult":
-    """The drafts of a shard, compiled from its replies: every chosen chunk is a row or a rejection."""
+def draft_shard(writing: Writing, shard: int, replies: "Mapping[str, Reply]") -> "tuple[ShardResult, float]":
+    """The drafts of a shard, compiled from its replies: every chosen chunk is a row or a rejection.
+
+    Also the seconds that the replies took, waiting for the model included.
+    """
     from builders.store.building import ShardResult
 
-    result = ShardResult([])
+    result, seconds = ShardResult([]), 0.0
     for chunk in writing.chosen(shard):
         reply = replies[writing.request(chunk).key]
         row = draft_query(chunk, reply, writing.prompt, writing.model)
         (result.rejected if "reason" in row else result.rows).append(row)
         result.rows_in += 1
+        seconds += reply.seconds
         result.counts.update(Counter(prompt_tokens=reply.prompt_tokens, reply_tokens=reply.reply_tokens))
         result.counts[f"parse:{row.get('parse') or 'failed'}"] += 1
-    return result
+    return result, seconds
 
 
 def draft_query(chunk: Mapping[str, Any], reply: "Reply", prompt: "Prompt", model: "Model") -> dict[str, Any]:
