@@ -267,3 +267,18 @@ def test_a_run_killed_between_two_shards_of_documents_goes_on(
     assert corpus_bytes(tmp_path) == corpus_bytes(built)
     facts = json.loads((find_version(tmp_path, "documents").folder / "manifest.json").read_text())
     assert facts["rows"] == find_version(built, "documents").manifest["rows"]
+
+
+def test_a_document_called_like_a_chunk_does_not_stand_among_its_chunks(tmp_path: Path, tokenizer_file: Path) -> None:
+    rows = [
+        {"id": "x", "text": "The first sentence is here.\n\nThe second one follows.\n\nThe third one ends it."},
+        {"id": "x#0001", "text": "Something else is told in this one."},
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    config = corpus.Corpus(str(tmp_path / "rows.jsonl"), data=tmp_path, tokenizer=str(tokenizer_file), max_tokens=20)
+    made = corpus.main(config)
+    assert made is not None
+    owners = [row["document_id"] for row in rows_of(made)]
+    assert owners.count("rows/x") > 1
+    assert owners == sorted(owners)
+    assert owners[-1] == "rows/x%230001"

@@ -68,7 +68,8 @@ def read_shards(source: Source, licence: str | None, limit: int | None) -> Itera
 def _document(
     source: Source, item: Document, licence: str | None, result: ShardResult, seen: set[int]
 ) -> dict[str, Any]:
-    document_id = f"{source.name}/{clean_line(storable(item.id))}"
+    # a chunk's id is its document's, a # and a number: with a # of its own, x#0001 would sort among the chunks of x
+    document_id = f"{source.name}/{clean_line(storable(item.id))}".replace("#", "%23")
     known = int(text_hash(document_id)[:16], 16)
     if known in seen:
         return _rejection(document_id, "duplicate_id", f"{item.where}: the id was seen before", item.text)
