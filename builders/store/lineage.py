@@ -14,6 +14,9 @@ from builders.store.versions import Version, all_versions, read_version
 if TYPE_CHECKING:
     import duckdb
 
+# The tables whose rows are named by a query, the latest first.
+QUERY_TABLES = ("preferences", "candidates", "queries")
+
 
 @dataclass(frozen=True)
 class Found:
@@ -39,16 +42,21 @@ def find_row(data: Path, row_id: str) -> list[Found]:
 def parents(found: Found) -> Iterator[tuple[str, str]]:
     """(table, row id) of the rows that this row was made from, nearest first.
 
-    A rejection has its id alone, which tells: a query's begins with its chunk's, a chunk's with its document's.
+    A rejection has its id alone, which tells: a triplet's begins with its query's, a query's with its chunk's, a
+    chunk's with its document's. What a row of the same table would be is not a parent.
     """
     if found.rejected:
-        chunk_id = found.row["row_id"].rpartition("~")[0] or found.row["row_id"]
+        row_id, table = found.row["row_id"], found.version.table
+        query_id = row_id.rpartition("+")[0] if table == "triplets" else row_id
+        chunk_id = query_id.rpartition("~")[0] or query_id
+        if table in ("triplets", *QUERY_TABLES[:-1]):
+            yield from ((parent, query_id) for parent in QUERY_TABLES if parent != table)
         yield "chunks", chunk_id
         yield "documents", chunk_id.rpartition("#")[0]
         return
-    for column, table in parent_columns(found.version.record).items():
+    for column, tables in parent_columns(found.version.record).items():
         if found.row.get(column) is not None:
-            yield table, found.row[column]
+            yield from ((table, found.row[column]) for table in tables)
 
 
 def chain(found: Found) -> list[Found]:

@@ -56,9 +56,10 @@ def key_column(record: str) -> str:
     return str(load_schema(record)["x-key"])
 
 
-def parent_columns(record: str) -> dict[str, str]:
-    """Columns that hold the key of a row of another table: {column: table}."""
-    return dict(load_schema(record).get("x-parents", {}))
+def parent_columns(record: str) -> dict[str, list[str]]:
+    """Columns that hold the key of a row of other tables: {column: tables, nearest first}."""
+    declared = load_schema(record).get("x-parents", {})
+    return {column: [tables] if isinstance(tables, str) else list(tables) for column, tables in declared.items()}
 
 
 @cache
