@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
 from builders.cli.progress import Progress, say
@@ -26,6 +26,11 @@ from builders.store.provenance import provenance
 from builders.store.schemas import canonical, reasons
 from builders.store.versions import MANIFEST, PASSES, REJECTED, Version, read_version
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from builders.store.parquet import Rows
+
 
 @dataclass
 class ShardResult:
@@ -35,6 +40,16 @@ class ShardResult:
     rejected: list[dict[str, Any]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     rows_in: int = 0
+
+
+@dataclass(frozen=True)
+class TableResult:
+    """The same in columns, for a stage of millions of rows."""
+
+    rows: "pa.Table"
+    rejected: "pa.Table"
+    counts: Counter[str]
+    rows_in: int
 
 
 @dataclass(frozen=True)
@@ -56,15 +71,15 @@ class Building:
         """The counts of a shard that is done."""
         return Counter(json.loads(self.marker(shard).read_bytes())["counts"])
 
-    def write(self, shard: int, result: ShardResult, seconds: float) -> None:
+    def write(self, shard: int, result: ShardResult | TableResult, seconds: float) -> None:
         """Write the shard's rows and rejections, then the marker that says that both are whole."""
         name = f"{shard:05d}.parquet"
         files = {name: write_parquet(self.folder / name, result.rows, self.record)}
         rejected = f"{REJECTED}/{name}"
         (self.folder / rejected).unlink(missing_ok=True)  # of a run that ended before its marker, and rejected more
-        if result.rejected:
+        if len(result.rejected):
             files[rejected] = write_parquet(self.folder / rejected, result.rejected, "rejection")
-        reasons = Counter(row["reason"] for row in result.rejected)
+        reasons = _by_reason(result.rejected)
         done = {
             "rows_in": result.rows_in,
             "rejected": dict(sorted(reasons.items())),
@@ -73,6 +88,12 @@ class Building:
             "files": files,
         }
         write_bytes(self.marker(shard), canonical(done))
+
+
+def _by_reason(rejected: "Rows") -> Counter[str]:
+    if isinstance(rejected, Sequence):
+        return Counter(row["reason"] for row in rejected)
+    return Counter(map(str, rejected.column("reason").to_pylist()))
 
 
 def rejection(row_id: str, reason: str, detail: str, raw: str = "") -> dict[str, Any]:
@@ -101,7 +122,7 @@ def building(plan: Plan, data: Path) -> Iterator[Building]:
 def build_shards(
     made: Building,
     shards: int,
-    make: Callable[[int], ShardResult],
+    make: Callable[[int], ShardResult | TableResult],
     *,
     processes: int = 1,
 ) -> tuple[int, Mapping[str, Any]]:
@@ -121,7 +142,11 @@ def build_shards(
 
 
 def _make_in_processes(
-    made: Building, make: Callable[[int], ShardResult], missing: list[int], processes: int, progress: Progress
+    made: Building,
+    make: Callable[[int], ShardResult | TableResult],
+    missing: list[int],
+    processes: int,
+    progress: Progress,
 ) -> None:
     # spawn: polars and pyarrow keep thread pools that a fork would inherit locked
     context = multiprocessing.get_context("spawn")
@@ -153,7 +178,7 @@ def _end_with_parent() -> None:
     threading.Thread(target=end, daemon=True).start()
 
 
-def _make_one(made: Building, make: Callable[[int], ShardResult], shard: int) -> None:
+def _make_one(made: Building, make: Callable[[int], ShardResult | TableResult], shard: int) -> None:
     start = time.perf_counter()
     result = make(shard)
     made.write(shard, result, time.perf_counter() - start)

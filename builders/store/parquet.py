@@ -1,27 +1,32 @@
-"""One Parquet file, written so that the same rows are the same bytes, and a hash that no writer version changes."""
+"""One Parquet file, written so that the same rows are the same bytes."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from hashlib import blake2b, sha256
+from collections.abc import Mapping, Sequence
+from hashlib import file_digest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from builders.store.schemas import arrow_schema, canonical, key_column
+from builders.store.content import content_hash
+from builders.store.schemas import arrow_schema, key_column
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    # Rows one by one, or already in columns: what a stage of millions of rows makes.
+    Rows = Sequence[Mapping[str, Any]] | pa.Table
 
 ROW_GROUP = 10_000
 
 
-def write_parquet(path: Path, rows: Sequence[Mapping[str, Any]], record: str) -> dict[str, Any]:
+def write_parquet(path: Path, rows: "Rows", record: str) -> dict[str, Any]:
     """Write the rows, sorted by their key, in one step: a temporary name, fsync, rename.
 
     Returns what the manifest keeps of the file: {rows, bytes, sha256, content_hash}. zstd 3 and content-defined chunks:
     after a small edit, an upload of the next version sends the pages that changed and no others.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    ordered = sorted(rows, key=lambda row: str(row[key_column(record)]))
-    table = pa.Table.from_pylist(ordered, schema=arrow_schema(record))
+    table = sorted_table(rows, record)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _replacing(path) as temporary:
         pq.write_table(
@@ -33,20 +38,26 @@ def write_parquet(path: Path, rows: Sequence[Mapping[str, Any]], record: str) ->
             use_content_defined_chunking=True,
             write_page_index=True,
         )
-    return {
-        "rows": len(ordered),
-        "bytes": path.stat().st_size,
-        "sha256": sha256(path.read_bytes()).hexdigest(),
-        "content_hash": content_hash(ordered),
-    }
+        content = content_hash(table)  # before the file has its name: a number that is not finite is no row
+    with path.open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+    return {"rows": len(table), "bytes": path.stat().st_size, "sha256": digest, "content_hash": content}
 
 
-def content_hash(rows: Iterable[Mapping[str, Any]]) -> str:
-    """A hash of the rows themselves: each as canonical JSON, one a line, in order."""
-    digest = blake2b(digest_size=16)
-    for row in rows:
-        digest.update(canonical(row) + b"\n")
-    return digest.hexdigest()
+def sorted_table(rows: "Rows", record: str) -> "pa.Table":
+    """The rows as a table of the record's columns, in the order of their keys (by code points)."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    schema, key = arrow_schema(record), key_column(record)
+    if not isinstance(rows, pa.Table):
+        # sorted here: the text that a key is made of is compared by code points, which is how Arrow compares UTF-8
+        return pa.Table.from_pylist(sorted(rows, key=lambda row: str(row[key])), schema=schema)
+    table = rows.select(schema.names).cast(schema).combine_chunks()
+    keys = table.column(key)
+    if len(keys) > 1 and not pc.all(pc.less_equal(keys[:-1], keys[1:])).as_py():
+        table = table.take(pc.sort_indices(keys))
+    return table
 
 
 def storable(text: str) -> str:
