@@ -19,14 +19,20 @@ NAME = f"bm25-{METHOD}-{K1}-{B}"
 class BM25:
     """An index in memory: about 8 bytes for each different term of each document."""
 
-    def __init__(self, documents: Iterable[str], *, k1: float = K1, b: float = B) -> None:
-        """Documents are numbered in the order of their ids, like those of top_k."""
+    def __init__(
+        self, documents: Iterable[str], order: NDArray[np.int64] | None = None, *, k1: float = K1, b: float = B
+    ) -> None:
+        """Documents are numbered in the order of their ids, like those of top_k: `order` holds the number of each.
+
+        None: they come in that order.
+        """
         try:
             import bm25s
         except ImportError:
             raise UserError("bm25s is not installed here: run `pip install 'drama[mine]'`") from None
         self._vocabulary: dict[str, int] = {}
-        numbers = [self._numbers(text) for text in documents]
+        read = [self._numbers(text) for text in documents]
+        numbers = read if order is None else [read[at] for at in np.argsort(order).tolist()]
         self._documents = len(numbers)
         self._index: Any = None
         if self._vocabulary:

@@ -19,6 +19,11 @@ LIBRARIES = (
     "openai",
     "torch",
     "transformers",
+    "sentence-transformers",
+    "faiss-cpu",
+    "bm25s",
+    "polars",
+    "duckdb",
     "vllm",
 )
 

@@ -53,9 +53,18 @@ class Version:
         return [self.folder / f["path"] for f in self.manifest["files"] if f["path"].startswith(REJECTED)]
 
     def inputs(self) -> "list[Version]":
-        """The versions that this one was made from."""
+        """The versions that this one was made from; UserError where one of them holds other rows now."""
         data = self.folder.parent.parent
-        return [find_version(data, f"{i['table']}/{i['version']}") for i in self.manifest["identity"]["inputs"]]
+        found = []
+        for given in self.manifest["identity"]["inputs"]:
+            version = find_version(data, f"{given['table']}/{given['version']}", table=given["table"])
+            if version.content_hash != given["content"]:
+                raise UserError(
+                    f"{self} was made from {version} when that held other rows (content {given['content']}, now "
+                    f"{version.content_hash}): build {self.table} again from what is there."
+                )
+            found.append(version)
+        return found
 
 
 def read_version(folder: Path) -> Version | None:
