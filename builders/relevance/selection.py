@@ -1,0 +1,140 @@
+"""Drafts of triplets: which of a query's ranked or judged chunks are positives and which are negatives.
+
+A draft has the columns of a triplet, and `known`: chunks that may be no negative of the query beside its positives.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from builders.relevance.windows import Span, Windows
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# Columns that a triplet takes over from the row that it is made of.
+TAKEN = ["query_id", "chunk_id", "document_id", "source", "language", "split", "normalised_text_hash"]
+
+
+@dataclass(frozen=True)
+class ScoreRules:
+    """What a negative's score must stay below; each may be None. A positive's score is that of the row's lowest one."""
+
+    ratio: float | None = None
+    margin: float | None = None
+    maximum: float | None = None
+
+    def ceiling(self) -> "pl.Expr | None":
+        """The lowest score at which a negative is too near; None where there is no rule. Null where a row has no score.
+
+        ratio: positive-aware (de Souza Moreira et al., 2024, NV-Retriever, TopK-PercPos); a share of the positive's
+        size, so that it means the same where scores are below 0.
+        """
+        import polars as pl
+
+        lowest = pl.col("positive_scores").list.min()
+        limits = []
+        if self.ratio is not None:
+            limits.append(lowest - (1 - self.ratio) * lowest.abs())
+        if self.margin is not None:
+            limits.append(lowest - self.margin)
+        if self.maximum is not None:
+            limits.append(pl.lit(self.maximum))
+        return pl.min_horizontal(limits) if limits else None
+
+
+def from_candidates(candidates: "pl.DataFrame", windows: Windows, ranking: str) -> "pl.DataFrame":
+    """Sent and QGen: by the retriever's ranks (DRAMA 3.1.1, 3.1.2)."""
+    import polars as pl
+
+    ranked = candidates.with_columns(judge=pl.lit(None, pl.String), ranking=pl.lit(ranking))
+    return _by_rank(ranked, "scores", windows).select([*_DRAFT])
+
+
+def from_preferences(preferences: "pl.DataFrame", windows: Windows, ranking: str) -> "pl.DataFrame":
+    """Rerank: by the judge's ranks, with the retriever's scores (DRAMA 3.1.3)."""
+    import polars as pl
+
+    ranked = preferences.with_columns(
+        method=pl.lit("rerank"),
+        judge=pl.format("{} {} {}", "preference_method", "model", "prompt_version"),
+        ranking=pl.lit(ranking),
+    )
+    return _by_rank(ranked, "retriever_scores", windows).select([*_DRAFT])
+
+
+def from_judgements(
+    queries: "pl.DataFrame",
+    judgements: "pl.DataFrame",
+    candidates: "pl.DataFrame | None",
+    windows: Windows,
+    ranking: str,
+) -> "pl.DataFrame":
+    """Judged or written pairs (relevance above 0: positive), the best judged first; and, where candidates are given,
+    negatives mined from their ranks after the judged ones, and the ranks and scores of judged chunks among them."""
+    import polars as pl
+
+    judged = judgements.select("query_id", "chunk_id", "relevance").sort(
+        ["query_id", "relevance", "chunk_id"], descending=[False, True, False]
+    )
+    ranked = _ranked_pairs(candidates)
+    judged = judged.join(ranked, on=["query_id", "chunk_id"], how="left", maintain_order="left")
+    answers = pl.col("relevance") > 0
+    mined = ranked.filter(pl.col("rank").is_between(*windows.negatives)).join(
+        judged, on=["query_id", "chunk_id"], how="anti", maintain_order="left"
+    )
+    negatives = pl.concat(
+        [judged.filter(~answers).drop("relevance"), mined.select("query_id", "chunk_id", "rank", "score")]
+    )
+    drafts = queries.select([*TAKEN, "method"])
+    for side, pairs in (("positive", judged.filter(answers)), ("negative", negatives)):
+        lists = pairs.group_by("query_id", maintain_order=True).agg(
+            pl.col("chunk_id").alias(f"{side}_ids"),
+            pl.col("rank").alias(f"{side}_ranks"),
+            pl.col("score").alias(f"{side}_scores"),
+        )
+        drafts = drafts.join(lists, on="query_id", how="left", maintain_order="left")
+    filled = [pl.col(name).fill_null([]) for name in _LISTS]
+    retriever = pl.lit(None, pl.String)
+    if candidates is not None:
+        drafts = drafts.join(
+            candidates.select("query_id", "retriever"), on="query_id", how="left", maintain_order="left"
+        )
+        retriever = pl.col("retriever")
+    named = pl.lit(ranking if candidates is not None else None, pl.String)
+    return drafts.with_columns(*filled, retriever=retriever, judge=pl.lit(None, pl.String), ranking=named).select(
+        [*_DRAFT]
+    )
+
+
+_LISTS = [f"{side}_{what}" for side in ("positive", "negative") for what in ("ids", "ranks", "scores")]
+_DRAFT = [*TAKEN, "method", "retriever", "judge", "ranking", *_LISTS]
+
+
+def _by_rank(frame: "pl.DataFrame", scores: str, windows: Windows) -> "pl.DataFrame":
+    """The two windows of the lists chunk_ids and `scores`, whose places are ranks."""
+    import polars as pl
+
+    ranks = pl.int_ranges(1, pl.col("chunk_ids").list.len() + 1, dtype=pl.Int32)
+
+    def window(column: "pl.Expr", span: Span) -> "pl.Expr":
+        return column.list.slice(span[0] - 1, span[1] - span[0] + 1)
+
+    return frame.with_columns(
+        **{
+            f"{side}_{what}": window(column, span)
+            for side, span in (("positive", windows.positives), ("negative", windows.negatives))
+            for what, column in (("ids", pl.col("chunk_ids")), ("ranks", ranks), ("scores", pl.col(scores)))
+        }
+    )
+
+
+def _ranked_pairs(candidates: "pl.DataFrame | None") -> "pl.DataFrame":
+    """(query_id, chunk_id, rank, score) of every candidate."""
+    import polars as pl
+
+    if candidates is None:
+        columns = {"query_id": pl.String, "chunk_id": pl.String, "rank": pl.Int32, "score": pl.Float64}
+        return pl.DataFrame(schema=columns)
+    ranks = pl.int_ranges(1, pl.col("chunk_ids").list.len() + 1, dtype=pl.Int32)
+    lists = candidates.select("query_id", chunk_id="chunk_ids", rank=ranks, score="scores")
+    return lists.explode("chunk_id", "rank", "score").drop_nulls("chunk_id")

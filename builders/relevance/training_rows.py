@@ -1,0 +1,112 @@
+"""Rows of triplets, shard by shard: drafts by the windows, negatives guarded, rows that lack something rejected."""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from builders.relevance.facts import ChunkFacts, chunk_facts
+from builders.relevance.guard import guard
+from builders.relevance.selection import ScoreRules, from_candidates, from_judgements, from_preferences
+from builders.relevance.windows import Windows
+from builders.store.building import TableResult
+from builders.store.schemas import arrow_schema, columns
+from builders.store.versions import Version, read_version
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Candidates, preferences or judgements -> triplets. Called with the number of a shard of `ranked`, or of queries.
+
+    `candidates`: for judgements alone, what negatives are mined from. `known`: of `repeated_queries`.
+    """
+
+    kind: str
+    ranked: Version
+    queries: Version
+    chunks: Version
+    candidates: Version | None
+    windows: Windows
+    rules: ScoreRules
+    known: "pl.DataFrame | None" = None
+
+    def __call__(self, shard: int) -> TableResult:
+        drafts = self.drafts(shard)
+        guarded = guard(drafts, self.known, _facts(self.chunks.folder), self.rules)
+        return _sorted_out(guarded.drafts, len(drafts), guarded.counts, self.windows.least)
+
+    def shards(self) -> int:
+        return len((self.queries if self.kind == "judgements" else self.ranked).shards())
+
+    def drafts(self, shard: int) -> "pl.DataFrame":
+        import polars as pl
+
+        if self.kind != "judgements":
+            make = from_candidates if self.kind == "candidates" else from_preferences
+            return make(pl.read_parquet(self.ranked.shards()[shard]), self.windows, str(self.ranked))
+        queries = pl.read_parquet(self.queries.shards()[shard])
+        mine = queries.select("query_id").lazy()
+        judged = pl.scan_parquet(self.ranked.shards()).join(mine, on="query_id", how="semi").collect()
+        mined, ranking = None, ""
+        if self.candidates is not None:
+            mined = pl.scan_parquet(self.candidates.shards()).join(mine, on="query_id", how="semi").collect()
+            ranking = str(self.candidates)
+        return from_judgements(queries, judged, mined, self.windows, ranking)
+
+
+def repeated_queries(rows: TrainingRows) -> "pl.DataFrame | None":
+    """(normalised_text_hash, chunk_id): positives and own chunks of the queries whose text stands more than once.
+
+    None where there are no such queries. A global fact, but the same for every shard: a function of the inputs.
+    """
+    import polars as pl
+
+    source = rows.queries if rows.kind == "judgements" else rows.ranked
+    hashes = pl.scan_parquet(source.shards()).group_by("normalised_text_hash").len().filter(pl.col("len") > 1)
+    repeated = hashes.select("normalised_text_hash").collect(engine="streaming")
+    if repeated.is_empty():
+        return None
+    found = []
+    for shard in range(rows.shards()):
+        drafts = rows.drafts(shard).join(repeated, on="normalised_text_hash", how="semi")
+        lists = drafts.select("normalised_text_hash", chunk_id=pl.concat_list("positive_ids", "chunk_id"))
+        found.append(lists.explode("chunk_id").unique())
+    return pl.concat(found).unique().sort("normalised_text_hash", "chunk_id")
+
+
+@cache
+def _facts(chunks: Path) -> ChunkFacts:
+    """Once a process."""
+    version = read_version(chunks)
+    assert version is not None
+    return chunk_facts(version)
+
+
+def _sorted_out(drafts: "pl.DataFrame", rows_in: int, counts: Counter[str], least: int) -> TableResult:
+    """Rows that have a positive and enough negatives; the others with their reason."""
+    import polars as pl
+
+    left = pl.col("negative_ids").list.len()
+    drafts = drafts.with_columns(triplet_id=pl.format("{}+{}", "query_id", "method"))
+    reason = (
+        pl.when(pl.col("positive_ids").list.len() == 0)
+        .then(pl.lit("no_positive"))
+        .when(left < least)
+        .then(pl.lit("too_few_negatives"))
+    )
+    drafts = drafts.with_columns(reason=reason)
+    kept = drafts.filter(pl.col("reason").is_null())
+    detail = pl.format(f"{{}} negatives are left, at least {least} are asked for; dropped: {{}}", left, "dropped")
+    rejected = drafts.filter(pl.col("reason").is_not_null()).select(
+        row_id="triplet_id", reason="reason", detail=detail, raw=pl.col("query_id")
+    )
+    counts.update({f"split:{split}": n for split, n in kept.group_by("split").len().iter_rows()})
+    counts.update(
+        positives=int(kept["positive_ids"].list.len().sum()), negatives=int(kept["negative_ids"].list.len().sum())
+    )
+    rows = kept.select(columns("triplet")).to_arrow().cast(arrow_schema("triplet"))
+    return TableResult(rows, rejected.to_arrow().cast(arrow_schema("rejection")), counts, rows_in)

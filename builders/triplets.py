@@ -1,0 +1,172 @@
+"""candidates | preferences | judgements -> triplets: positives and hard negatives of each query (DRAMA 3.1)."""
+
+import sys
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from builders.cli.command import run
+from builders.cli.errors import UserError
+from builders.cli.progress import say
+
+if TYPE_CHECKING:
+    from builders.relevance.training_rows import TrainingRows
+    from builders.relevance.windows import Windows
+    from builders.store.versions import Version
+
+STAGE = "builders.triplets"
+REVISION = 1
+KINDS = ("candidates", "preferences", "judgements")
+
+
+@dataclass(frozen=True)
+class Triplets:
+    """Choose positives and hard negatives for each query.
+
+    Example: python -m builders.triplets --ratio 0.95
+    """
+
+    ranked: str | None = None
+    """The version of candidates (Sent, QGen), preferences (Rerank) or judgements (supervised, Triplet) to choose from;
+    the latest of these tables where it is not given."""
+    candidates: str | None = None
+    """For judgements: the candidates that further negatives are mined from."""
+    data: Path = Path("data")
+    """The folder of all tables."""
+    window: Literal["auto", "paper"] = "auto"
+    """auto: DRAMA's ranks, scaled down to what is there (it says how and why); paper: DRAMA's ranks as they are."""
+    positives: tuple[int, int] | None = None
+    """First and last rank of the positives (DRAMA: 1 10; of preferences: 1 1)."""
+    negatives: tuple[int, int] | None = None
+    """First and last rank of the hard negatives (DRAMA: 31 50; of preferences: 11 20)."""
+    least: int | None = None
+    """The fewest negatives of a row; one with fewer is rejected (7, what training takes; for judgements 1)."""
+    ratio: float | None = None
+    """Drop negatives that do not score below this share of the lowest positive's score (0.95 is usual)."""
+    margin: float | None = None
+    """Drop negatives that do not score at least this much below the lowest positive."""
+    max_score: float | None = None
+    """Drop negatives that score this or more."""
+    processes: int = 1
+    """Worker processes; the result does not depend on it."""
+    dry_run: bool = False
+    """Show the windows and the first shard's counts, and write nothing."""
+
+    def __post_init__(self) -> None:
+        for name in ("positives", "negatives"):
+            span = getattr(self, name)
+            if span is not None and not 1 <= span[0] <= span[1]:
+                sentence = f"--{name} {span[0]} {span[1]} is no window: give the first and the last rank, from 1 up."
+                raise UserError(sentence, exit_code=2)
+        for name in ("least", "processes"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"--{name} {value} leaves nothing: give 1 or more.", exit_code=2)
+
+
+def main(config: Triplets) -> "Version | None":
+    """Windows chosen and said, then rows by shard."""
+    from builders.relevance.triplet_report import print_triplets
+    from builders.store.building import build, build_shards
+    from builders.store.plans import Plan
+
+    rows = _rows(config)
+    if config.dry_run:
+        _show(rows)
+        return None
+    settings = {**asdict(rows.windows), **asdict(rows.rules)}
+    named = [rows.ranked, *([rows.candidates] if rows.candidates else []), rows.queries, rows.chunks]
+    plan = Plan("triplets", "triplet", STAGE, REVISION, settings, inputs=tuple(named))
+    work = partial(build_shards, shards=rows.shards(), make=rows, processes=config.processes)
+    version = build(plan, config.data, work)
+    print_triplets(version)
+    return version
+
+
+def _rows(config: Triplets) -> "TrainingRows":
+    from builders.relevance.selection import ScoreRules
+    from builders.relevance.training_rows import TrainingRows, repeated_queries
+    from builders.store.versions import find_version
+
+    ranked = _ranked(config)
+    if ranked.table != "judgements" and config.candidates:
+        raise UserError(f"--candidates is not used with {ranked.table}: leave it out.", exit_code=2)
+    queries = _ancestor(ranked, "queries")
+    chunks = _ancestor(ranked, "chunks")
+    mined = find_version(config.data, config.candidates, table="candidates") if config.candidates else None
+    if mined is not None and str(_ancestor(mined, "queries")) != str(queries):
+        raise UserError(
+            f"{mined} are candidates of {_ancestor(mined, 'queries')}, and {ranked} judges {queries}: make candidates "
+            f"of those with --queries {queries}."
+        )
+    windows = _windows(config, ranked, mined, chunks)
+    rules = ScoreRules(config.ratio, config.margin, config.max_score)
+    rows = TrainingRows(ranked.table, ranked, queries, chunks, mined, windows, rules)
+    return replace(rows, known=repeated_queries(rows))
+
+
+def _ranked(config: Triplets) -> "Version":
+    from builders.store.versions import all_versions, find_version
+
+    if config.ranked:
+        found = find_version(config.data, config.ranked)
+        if found.table not in KINDS:
+            sentence = f"{config.ranked} is a version of {found.table}: name one of {', '.join(KINDS)}."
+            raise UserError(sentence, exit_code=2)
+        return found
+    there = [v for v in all_versions(config.data) if v.table in KINDS]
+    if not there:
+        raise UserError(
+            f"There are no candidates, preferences or judgements in {config.data}: `python -m builders.candidates` "
+            "makes candidates of queries.",
+            exit_code=2,
+        )
+    say(f"from {there[-1]}, the latest")
+    return there[-1]
+
+
+def _ancestor(version: "Version", table: str) -> "Version":
+    """The version of that table that this one was made from, through any number of steps."""
+    inputs = version.inputs()
+    for found in inputs:
+        if found.table == table:
+            return found
+    return _ancestor(inputs[0], table)
+
+
+def _windows(config: Triplets, ranked: "Version", mined: "Version | None", chunks: "Version") -> "Windows":
+    """The windows by the user's choice, or scaled; what they are and why is said."""
+    from builders.relevance.depth import depth_of
+    from builders.relevance.windows import Windows, paper_windows, scaled_windows, with_choices
+
+    kind = "reranked" if ranked.table == "preferences" else "retrieved"
+    source = mined if ranked.table == "judgements" else ranked
+    if source is None:
+        return with_choices(Windows((1, 1), (1, 1), 1), None, None, config.least)
+    depth = depth_of(source, chunks)
+    windows, why = paper_windows(kind), list[str]()
+    if config.window == "auto":
+        windows, why = scaled_windows(kind, depth.usual, depth.chunks)
+    windows = with_choices(windows, config.positives, config.negatives, config.least)
+    if ranked.table == "judgements":
+        windows = with_choices(windows, None, None, config.least or 1)
+    positives, negatives = (f"{first}..{last}" for first, last in (windows.positives, windows.negatives))
+    said = f"windows: positives {positives}, negatives {negatives}, at least {windows.least} of them a row"
+    say(said + (f" (scaled: {'; '.join(why)})" if why else ""))
+    short = depth.shorter_than(windows.negatives[1])
+    if short:
+        say(f"Warning: {short:,} of {depth.queries:,} queries have fewer candidates than {windows.negatives[1]}.")
+    return windows
+
+
+def _show(rows: "TrainingRows") -> None:
+    result = rows(0)
+    counts = f"{result.rows_in:,} in, {len(result.rows):,} out, {len(result.rejected):,} rejected"
+    say(f"shard 0 of {rows.shards()}: {counts}")
+    for name, count in sorted(result.counts.items()):
+        say(f"  {name:<24} {count:>10,}")
+
+
+if __name__ == "__main__":
+    sys.exit(run(Triplets, main))
