@@ -48,6 +48,9 @@ class Triplets:
     """Drop negatives that do not score at least this much below the lowest positive."""
     max_score: float | None = None
     """Drop negatives that score this or more."""
+    round_trip: int | None = None
+    """Reject queries whose own chunk is not ranked so high or higher: what a retriever that loses it calls a positive
+    is a guess. Not in DRAMA, whose retriever is an LLM."""
     processes: int = 1
     """Worker processes; the result does not depend on it."""
     dry_run: bool = False
@@ -59,10 +62,10 @@ class Triplets:
             if span is not None and not 1 <= span[0] <= span[1]:
                 sentence = f"--{name} {span[0]} {span[1]} is no window: give the first and the last rank, from 1 up."
                 raise UserError(sentence, exit_code=2)
-        for name in ("least", "processes"):
+        for name in ("least", "processes", "round_trip"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise UserError(f"--{name} {value} leaves nothing: give 1 or more.", exit_code=2)
+                raise UserError(f"--{name.replace('_', '-')} {value} leaves nothing: give 1 or more.", exit_code=2)
 
 
 def main(config: Triplets) -> "Version | None":
@@ -75,7 +78,7 @@ def main(config: Triplets) -> "Version | None":
     if config.dry_run:
         _show(rows)
         return None
-    settings = {**asdict(rows.windows), **asdict(rows.rules)}
+    settings = {**asdict(rows.windows), **asdict(rows.rules), "round_trip": config.round_trip}
     named = [rows.ranked, *([rows.candidates] if rows.candidates else []), rows.queries, rows.chunks]
     plan = Plan("triplets", "triplet", STAGE, REVISION, settings, inputs=tuple(named))
     work = partial(build_shards, shards=rows.shards(), make=rows, processes=config.processes)
@@ -92,6 +95,10 @@ def _rows(config: Triplets) -> "TrainingRows":
     ranked = _ranked(config)
     if ranked.table != "judgements" and config.candidates:
         raise UserError(f"--candidates is not used with {ranked.table}: leave it out.", exit_code=2)
+    if ranked.table == "judgements" and config.round_trip:
+        raise UserError(
+            "--round-trip is not used with judgements, whose positives are judged: leave it out.", exit_code=2
+        )
     queries = _ancestor(ranked, "queries")
     chunks = _ancestor(ranked, "chunks")
     mined = find_version(config.data, config.candidates, table="candidates") if config.candidates else None
@@ -102,7 +109,7 @@ def _rows(config: Triplets) -> "TrainingRows":
         )
     windows = _windows(config, ranked, mined, chunks)
     rules = ScoreRules(config.ratio, config.margin, config.max_score)
-    rows = TrainingRows(ranked.table, ranked, queries, chunks, mined, windows, rules)
+    rows = TrainingRows(ranked.table, ranked, queries, chunks, mined, windows, rules, config.round_trip)
     return replace(rows, known=repeated_queries(rows))
 
 

@@ -114,6 +114,18 @@ def test_queries_of_the_same_words_spare_each_other_s_positives(data: Path) -> N
     assert set(negatives) < set(alone[one["query_id"]]["negative_ids"])
 
 
+def test_a_query_that_lost_its_own_chunk_is_rejected_when_that_is_asked_for(data: Path) -> None:
+    ranks = {row["query_id"]: row["own_rank"] for row in rows_of(find_version(data, "candidates"))}
+    made = make(data, least=1, round_trip=4)
+    lost = {row["row_id"]: row["detail"] for row in rejected_of(made) if row["reason"] == "own_chunk_lost"}
+    found = {i for i, rank in ranks.items() if rank is not None and rank <= 4}
+    assert set(lost) == {f"{i}+sent" for i in set(ranks) - found} and 0 < len(found) < len(ranks)
+    assert {row["query_id"] for row in rows_of(made)} <= found
+    assert set(lost.values()) >= {"rank none of its own chunk"}
+    with pytest.raises(UserError, match="--round-trip is not used with judgements"):
+        make(data, str(judgements(data)), round_trip=4)
+
+
 def preference(row: dict[str, Any]) -> dict[str, Any]:
     """The judge turns the retriever's order around."""
     given = {k: v for k, v in row.items() if k not in ("chunk_ids", "scores")}

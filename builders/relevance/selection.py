@@ -1,6 +1,6 @@
 """Drafts of triplets: which of a query's ranked or judged chunks are positives and which are negatives.
 
-A draft has the columns of a triplet, and `known`: chunks that may be no negative of the query beside its positives.
+A draft has the columns of a triplet but its id, and own_rank: the rank of the query's own chunk.
 """
 
 from dataclasses import dataclass
@@ -94,6 +94,7 @@ def from_judgements(
         )
         drafts = drafts.join(lists, on="query_id", how="left", maintain_order="left")
     filled = [pl.col(name).fill_null([]) for name in _LISTS]
+    filled.append(pl.lit(None, pl.Int32).alias("own_rank"))
     retriever = pl.lit(None, pl.String)
     if candidates is not None:
         drafts = drafts.join(
@@ -107,7 +108,7 @@ def from_judgements(
 
 
 _LISTS = [f"{side}_{what}" for side in ("positive", "negative") for what in ("ids", "ranks", "scores")]
-_DRAFT = [*TAKEN, "method", "retriever", "judge", "ranking", *_LISTS]
+_DRAFT = [*TAKEN, "method", "retriever", "judge", "ranking", "own_rank", *_LISTS]
 
 
 def _by_rank(frame: "pl.DataFrame", scores: str, windows: Windows) -> "pl.DataFrame":

@@ -32,12 +32,13 @@ class TrainingRows:
     candidates: Version | None
     windows: Windows
     rules: ScoreRules
+    round_trip: int | None = None
     known: "pl.DataFrame | None" = None
 
     def __call__(self, shard: int) -> TableResult:
         drafts = self.drafts(shard)
         guarded = guard(drafts, self.known, _facts(self.chunks.folder), self.rules)
-        return _sorted_out(guarded.drafts, len(drafts), guarded.counts, self.windows.least)
+        return _sorted_out(guarded.drafts, len(drafts), guarded.counts, self.windows.least, self.round_trip)
 
     def shards(self) -> int:
         return len((self.queries if self.kind == "judgements" else self.ranked).shards())
@@ -86,21 +87,28 @@ def _facts(chunks: Path) -> ChunkFacts:
     return chunk_facts(version)
 
 
-def _sorted_out(drafts: "pl.DataFrame", rows_in: int, counts: Counter[str], least: int) -> TableResult:
-    """Rows that have a positive and enough negatives; the others with their reason."""
+def _sorted_out(
+    drafts: "pl.DataFrame", rows_in: int, counts: Counter[str], least: int, round_trip: int | None
+) -> TableResult:
+    """Rows that found their own chunk, have a positive and enough negatives; the others with their reason."""
     import polars as pl
 
     left = pl.col("negative_ids").list.len()
     drafts = drafts.with_columns(triplet_id=pl.format("{}+{}", "query_id", "method"))
+    lost = pl.lit(False) if round_trip is None else (pl.col("own_rank") > round_trip).fill_null(True)
     reason = (
-        pl.when(pl.col("positive_ids").list.len() == 0)
+        pl.when(lost)
+        .then(pl.lit("own_chunk_lost"))
+        .when(pl.col("positive_ids").list.len() == 0)
         .then(pl.lit("no_positive"))
         .when(left < least)
         .then(pl.lit("too_few_negatives"))
     )
     drafts = drafts.with_columns(reason=reason)
     kept = drafts.filter(pl.col("reason").is_null())
-    detail = pl.format(f"{{}} negatives are left, at least {least} are asked for; dropped: {{}}", left, "dropped")
+    few = pl.format(f"{{}} negatives are left, at least {least} are asked for; dropped: {{}}", left, "dropped")
+    place = pl.format("rank {} of its own chunk", pl.col("own_rank").cast(pl.String).fill_null("none"))
+    detail = pl.when(pl.col("reason") == "own_chunk_lost").then(place).otherwise(few)
     rejected = drafts.filter(pl.col("reason").is_not_null()).select(
         row_id="triplet_id", reason="reason", detail=detail, raw=pl.col("query_id")
     )

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 RANKS = (1, 2, 5, 10, 20, 30, 50, 100)
 # Languages that are told one by one, the largest first.
 _LANGUAGES = 25
+# Below this share of own chunks at rank 1, of at least so many queries, the retriever is called weak.
+WEAK, _FEW = 0.5, 20
 
 
 def round_trips(candidates: Version) -> "pl.DataFrame":
@@ -63,9 +65,24 @@ def print_mining(candidates: Version) -> None:
         shares = " ".join(f"{row[name]:>6.2f}" for name in ("own_first", "own_in_10", "own_found"))
         named = f"{row['method']:<10} {row['language']:<4} {row['queries']:>9,}"
         say(f"  {named} {shares} {row['candidates']:>11.1f}")
+    _warn(candidates)
     say("score by rank: mean (5% to 95% of the queries)")
     for row in scores_by_rank(candidates):
         say(f"  {row['rank']:>4} {row['mean']:>9.4f} ({row['low']:.4f} to {row['high']:.4f})")
     fewer = candidates.manifest["counts"].get("in_reach_of_fewer", 0)
     if fewer:
         say(f"{fewer:,} queries have fewer than {k} chunks in their reach.")
+
+
+def _warn(candidates: Version) -> None:
+    """A retriever that does not find the chunk of a sentence again cannot say which chunks answer it."""
+    import polars as pl
+
+    weak = round_trips(candidates).filter((pl.col("own_first") < WEAK) & (pl.col("queries") >= _FEW))
+    if len(weak):
+        where = ", ".join(f"{m} {lang}" for m, lang in weak.select("method", "language").iter_rows())
+        say(
+            f"Warning: in {where} fewer than half of the queries find their own chunk first, so what is ranked first is "
+            "often no positive: take a model that knows the language, --retriever fused or bm25, or reject those "
+            "queries later (triplets --round-trip 10)."
+        )
