@@ -148,6 +148,7 @@ class _FlatFile:
 
         ends = np.concatenate(self.ends)
         data = pa.memory_map(str(self.path)).read_buffer() if ends[-1] else pa.py_buffer(b"")
-        offsets = pa.array(ends).buffers()[1]
-        texts: pa.LargeStringArray = pa.LargeStringArray.from_buffers(len(ends) - 1, offsets, data)  # type: ignore[assignment]
-        return texts
+        _, offsets = pa.array(ends).buffers()
+        assert offsets is not None
+        texts: Any = pa.LargeStringArray.from_buffers(len(ends) - 1, offsets, data)
+        return texts  # type: ignore[no-any-return]

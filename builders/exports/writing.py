@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
 from builders.cli.progress import Progress, say
-from builders.exports.files import RowWriter
 from builders.exports import rows
+from builders.exports.files import RowWriter
 from builders.exports.rows import Choice
 from builders.exports.targets import FILE_NAMES, Setting, Target
 from builders.exports.texts import copy_texts

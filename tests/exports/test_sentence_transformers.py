@@ -70,7 +70,12 @@ def test_a_trainer_and_both_kinds_of_loss_take_it_as_it_is(triplets: Version, tm
     model = SentenceTransformer(str(write_tiny_bert(tmp_path / "bert")), device="cpu")
     before = [parameter.clone() for parameter in model.parameters()]
     arguments = SentenceTransformerTrainingArguments(
-        str(tmp_path / "run"), max_steps=1, per_device_train_batch_size=4, report_to="none", use_cpu=True
+        str(tmp_path / "run"),
+        max_steps=1,
+        per_device_train_batch_size=4,
+        report_to="none",
+        use_cpu=True,
+        save_strategy="no",
     )
     trainer = SentenceTransformerTrainer(
         model, arguments, train_dataset=read.remove_columns("label"), loss=MultipleNegativesRankingLoss(model)
