@@ -119,6 +119,8 @@ def export(config: Export) -> Path | None:
         write_manifest(rows, identity, counts)
     for name in counts["rows"]["written"]:
         say("load it: " + target.usage.format(out=config.out, name=name))
+    if config.query_prefix and target.about_prefix:
+        say(target.about_prefix)
     return config.out
 
 

@@ -185,9 +185,7 @@ def test_an_export_that_is_there_is_not_made_again_and_nothing_is_overwritten(
 ) -> None:
     out = exported([triplets], tmp_path / "out")
     before = contents(out)
-    assert capsys.readouterr().err.endswith(
-        f"load it: --train_data {out}/train (a prompt is used where --query_instruction_for_retrieval is given too)\n"
-    )
+    assert capsys.readouterr().err.endswith(f"load it: --train_data {out}/train\n")
     exported([triplets], out)
     assert capsys.readouterr() == ("", f"already exported: {out}\n")
     for options in ({"negatives": 1}, {"to": "beir"}):

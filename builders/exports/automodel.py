@@ -1,4 +1,7 @@
-"""NeMo Automodel: one JSON of questions with the ids of their documents, and a corpus folder with its metadata."""
+"""NeMo Automodel: one JSON of questions with the ids of their documents, and a corpus folder with its metadata.
+
+Read back with its own make_retrieval_dataset (0.7.0), every positive by cycle_positive_docs.
+"""
 
 import json
 from functools import partial

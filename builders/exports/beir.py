@@ -1,4 +1,7 @@
-"""BEIR: corpus.jsonl, queries.jsonl and qrels/train.tsv, qrels/test.tsv; positives only."""
+"""BEIR: corpus.jsonl, queries.jsonl and qrels/train.tsv, qrels/test.tsv; positives only.
+
+Read back with its own GenericDataLoader (2.2.0).
+"""
 
 from collections.abc import Sequence
 from pathlib import Path

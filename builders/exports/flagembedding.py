@@ -1,4 +1,7 @@
-"""FlagEmbedding: JSON lines of a query, its positives and its negatives, texts in line."""
+"""FlagEmbedding: JSON lines of a query, its positives and its negatives, texts in line.
+
+Read back with its own AbsEmbedderTrainDataset (1.4.2), with and without knowledge distillation.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -41,7 +44,8 @@ TARGET = Target(
     frame=frame,
     open=open_rows,
     finish=nothing,
-    usage="--train_data {out}/{name} (a prompt is used where --query_instruction_for_retrieval is given too)",
+    usage="--train_data {out}/{name}",
+    about_prefix="the prefix stands in `prompt`, which is used where --query_instruction_for_retrieval is given too",
     least_negatives=1,
     takes_scores=True,
 )

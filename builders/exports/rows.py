@@ -28,7 +28,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Survey:
-    """What the chosen rows name: ids of queries and chunks, each once, and the fewest negatives that a row has."""
+    """What the chosen rows name: ids of queries and chunks, each once and sorted; the fewest negatives of a row."""
 
     rows: int
     query_ids: "pl.Series"
@@ -94,7 +94,7 @@ def survey(choice: Choice) -> Survey:
         if len(frame):
             least = int(frame["negative_ids"].list.len().min())  # type: ignore[arg-type]
             fewest = least if fewest is None else min(fewest, least)
-    return Survey(rows, queries.values(), chunks.values(), fewest or 0)
+    return Survey(rows, queries.values().sort(), chunks.values().sort(), fewest or 0)
 
 
 class _Distinct:

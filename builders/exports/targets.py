@@ -35,7 +35,8 @@ class Target:
     frame: "Callable[[pl.DataFrame, Setting], pl.DataFrame]"  # the rows as the tool names their columns
     open: Callable[[Path, str, Setting], RowWriter]  # of one split, by its file name
     finish: Callable[[Path, Setting], None]  # what stands beside the rows
-    usage: str  # how to load it, {out} being the folder
+    usage: str  # how to load it, {out} being the folder and {name} the split
+    about_prefix: str = ""  # what is to know of a query prefix
     splits: str = "train"  # train | heldout | all
     positives: str = "all"  # first | all
     corpus: str | None = None  # used | all; None where texts stand in line

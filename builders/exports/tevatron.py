@@ -1,4 +1,8 @@
-"""tevatron: JSON lines of ids, and the corpus that they are of."""
+"""tevatron: JSON lines of ids, and the corpus that they are of.
+
+Read back with its own TrainDataset and EncodeDataset (main branch, July 2026). Version 0.1.0, that of PyPI, is older
+and reads other fields.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -38,7 +42,7 @@ def write_corpus(folder: Path, setting: Setting) -> None:
 
 # The README of the current code names the text `document_text`; what TrainDataset reads is `text`.
 TARGET = Target(
-    reads="tevatron 2 (after February 2025), the layout of ids with a corpus",
+    reads="tevatron 2 (main branch since April 2025), ids with a corpus",
     frame=frame,
     open=open_rows,
     finish=write_corpus,

@@ -69,7 +69,7 @@ def versions_behind(made: Sequence[Version], table: str) -> list[Version]:
 def copy_texts(
     versions: Sequence[Version], folder: Path, wanted: "pl.Series | None" = None, columns: Sequence[str] = ("text",)
 ) -> Texts:
-    """Copy those columns of the rows `wanted` (all, where it is None) into flat files in `folder`, and map them.
+    """Copy those columns of the rows `wanted` (sorted ids; None for all) into flat files in `folder`, and map them.
 
     A row that several versions hold is taken once. UserError where two of them hold other texts under one id.
     """
@@ -84,7 +84,7 @@ def copy_texts(
         for shard in version.shards():
             rows = _keys(version, shard)
             if wanted is not None:
-                rows = rows.filter(pl.col("id").is_in(wanted.implode()))
+                rows = rows.filter(_among(rows["id"], wanted))
             if number:
                 rows = _not_seen(rows, seen, version, versions[:number])
             if len(rows):
@@ -106,6 +106,15 @@ def _keys(version: Version, shard: Path) -> "pl.DataFrame":
     names = {key_column(version.record): "id", "text_hash": "hash"}
     table = read_table(shard, list(names))
     return pl.DataFrame({new: pl.Series(table.column(old)) for old, new in names.items()}).with_row_index("row")
+
+
+def _among(ids: "pl.Series", wanted: "pl.Series") -> "pl.Series":
+    """Whether each id is wanted, by binary search: `is_in` hashes all that are wanted again for each shard (0.4 s)."""
+    import polars as pl
+
+    if not len(wanted):
+        return pl.repeat(value=False, n=len(ids), eager=True)
+    return wanted.gather(wanted.search_sorted(ids).clip(0, len(wanted) - 1)) == ids
 
 
 def _not_seen(
