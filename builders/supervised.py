@@ -73,7 +73,6 @@ class Supervised:
 
 def main(config: Supervised) -> "Version | None":
     """The corpus's own passes, then queries, then judgements: each a version that a second run finds already built."""
-    from builders.cli.summary import print_languages
     from builders.corpus import Corpus, build_chunks, build_clusters, build_documents, build_signatures
     from builders.text.judged.statistics import print_judgements
     from builders.text.tokens import find_tokenizer
@@ -96,23 +95,28 @@ def main(config: Supervised) -> "Version | None":
     signatures = build_signatures(documents, tokenizer, passages)
     clusters = build_clusters(signatures, passages)
     chunks = build_chunks(signatures, clusters, tokenizer, passages)
-    print_languages(chunks)
-    drafts = build_drafts(judged, config.data)
+    drafts = build_drafts(judged, config)
     queries = build_queries(drafts, chunks, config.data)
     judgements = build_judgements(drafts, chunks, queries, config.data)
     print_judgements(queries, judgements)
     return judgements
 
 
-def build_drafts(judged: "JudgedSet", data: Path) -> "Version":
+def build_drafts(judged: "JudgedSet", config: Supervised) -> "Version":
     """The rows of the data set in shards, so that it is read once for queries and judgements."""
     from builders.store.building import build
     from builders.store.plans import Plan
     from builders.text.judged.drafts import write_drafts
 
-    settings = {"source": judged.documents.name, "format": judged.format, "fingerprint": judged.fingerprint}
+    settings = {
+        "source": judged.documents.name,
+        "format": judged.format,
+        "fingerprint": judged.fingerprint,
+        "language": config.language,
+        "limit": config.limit,
+    }
     plan = Plan("judged_rows", "judged_row", STAGE, REVISION, settings)
-    return build(plan, data, lambda made: (write_drafts(made, judged), {}))
+    return build(plan, config.data, lambda made: (write_drafts(made, judged), {}))
 
 
 def build_queries(drafts: "Version", chunks: "Version", data: Path) -> "Version":
@@ -172,12 +176,16 @@ def _show_first(judged: "JudgedSet") -> None:
         raise UserError(f"No row of {judged.documents.name} judges anything: run without --dry-run for why.")
     texts = {d.id: d for d in first.documents.read() if isinstance(d, Document)}
     say(f"query {rows[0].query_id}: {next((row.text for row in rows if row.text), '(its text is not there)')}")
-    pairs = {pair: None for row in rows for pair in row.judged or ()}
+    relevances: dict[str, int] = {}
+    for document_id, relevance in (pair for row in rows for pair in row.judged or ()):
+        relevances[document_id] = max(relevance, relevances.get(document_id, relevance))
     for word, wanted in (("answers", True), ("does not", False)):
-        chosen = [(document_id, relevance) for document_id, relevance in pairs if (relevance > 0) == wanted]
+        chosen = [
+            (document_id, relevance) for document_id, relevance in relevances.items() if (relevance > 0) == wanted
+        ]
         for document_id, relevance in chosen[:SHOWN]:
             document = texts.get(document_id)
-            shown = f"{document.title} | {document.text[:300]}" if document else "(it is not there)"
+            shown = f"{document.title}\n{document.text[:300]}" if document else "(it is not there)"
             say(f"--- {word}, {document_id} ({relevance}): {' '.join(shown.split())}")
         if len(chosen) > SHOWN:
             say(f"--- and {len(chosen) - SHOWN} more")

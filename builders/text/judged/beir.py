@@ -40,6 +40,7 @@ def judgements(qrels: Path, place: str) -> Iterator[JudgedRow | BadRow]:
         if isinstance(fields, BadRow):
             yield fields
             continue
+        fields = fields[0].split() if len(fields) == 1 else fields  # TREC's own files have blanks between
         relevance = whole_number(fields[-1])
         if relevance is None and number == 1:
             continue  # the header

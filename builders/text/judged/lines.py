@@ -9,7 +9,7 @@ from builders.text.readers.rows import bad_row
 
 
 def field_lines(path: Path, place: str) -> Iterator[tuple[int, list[str] | BadRow]]:
-    """(number from 1, fields) of each line that is not blank. A line without a tab is parted at its white space.
+    """(number from 1, fields) of each line that is not blank.
 
     Quotes are characters like others, as in the files of MS MARCO: by the rules of CSV one that is never closed would
     swallow the rest of the file. Raises UserError where the file is cut short or damaged.
@@ -28,7 +28,7 @@ def _lines(path: Path, place: str) -> Iterator[tuple[int, list[str] | BadRow]]:
                 yield number, bad_row(place, number, "not_utf8", fault, line[:2000].decode("utf-8", "backslashreplace"))
                 continue
             if text.strip():
-                yield number, text.split("\t") if "\t" in text else text.split()
+                yield number, text.split("\t")
 
 
 def whole_number(value: object) -> int | None:

@@ -29,11 +29,11 @@ def find_triples(path: Path) -> Path | None:
 
 
 def has_triples(path: Path) -> bool:
-    """Whether the first lines of the file are all of three fields, and the first is no header that names a query."""
+    """Whether most of the first lines are of three fields, and the first is no header that names a query."""
     lines = [fields for _, fields in islice(field_lines(path, path.name), LOOKED_AT)]
     if not lines or (isinstance(lines[0], list) and any(field.lower() in QUERY[0] for field in lines[0])):
         return False
-    return all(isinstance(fields, BadRow) or len(fields) == 3 for fields in lines)
+    return sum(len(fields) == 3 for fields in lines if isinstance(fields, list)) * 2 > len(lines)
 
 
 def open_msmarco(path: Path, name: str) -> JudgedSet:

@@ -45,7 +45,8 @@ def in_language(judged: JudgedSet, language: str) -> JudgedSet:
 
     def rows() -> Iterator[JudgedRow | BadRow]:
         for row in judged.read():
-            yield row if isinstance(row, BadRow) or row.language else replace(row, language=language)
+            lacks = isinstance(row, JudgedRow) and row.text is not None and not row.language
+            yield replace(row, language=language) if lacks else row  # type: ignore[arg-type]
 
     return _reading(judged, f"language {language}", documents, rows)
 

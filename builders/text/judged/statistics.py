@@ -6,6 +6,7 @@ from builders.cli.progress import say
 from builders.store.versions import Version, read_rows
 
 NAMED = 3  # unknown ids that are named
+LANGUAGES = 25
 
 
 def print_judgements(queries: Version, judgements: Version) -> None:
@@ -21,6 +22,9 @@ def print_judgements(queries: Version, judgements: Version) -> None:
         f"  {asked:,} queries with {positives:,} positives ({positives / asked:.2f} a query) and {negatives:,} judged "
         f"not relevant ({negatives / asked:.2f} a query)"
     )
+    languages = queries.manifest["counts"].items()
+    by_language = [(n, name.removeprefix("language:")) for name, n in languages if name.startswith("language:")]
+    say("  in " + ", ".join(f"{name} {n:,}" for n, name in sorted(by_language, reverse=True)[:LANGUAGES]))
     texts = pl.scan_parquet(queries.shards()).select(pl.col("normalised_text_hash").n_unique()).collect().item()
     others = {
         "queries have the words of another, and are kept": asked - texts,
