@@ -68,7 +68,8 @@ def read_shards(source: Source, licence: str | None, limit: int | None) -> Itera
 def id_in(source: str, own: str) -> str:
     """The id here of what the source of that name calls `own`."""
     # a chunk's id is its document's, a # and a number: with a # of its own, x#0001 would sort among the chunks of x
-    return f"{source}/{clean_line(storable(own))}".replace("#", "%23")
+    plain = own.isascii() and own.isalnum()  # as most are, and triples name two in every row
+    return f"{source}/{own if plain else clean_line(storable(own))}".replace("#", "%23")
 
 
 def _document(

@@ -51,28 +51,35 @@ def read_drafts(judged: JudgedSet) -> Iterator[ShardResult]:
     """The rows cut into shards, always at the same places; at least one, which may be empty."""
     source, number = judged.documents.name, 0
     result = ShardResult([])
+    seen: dict[str, tuple[str, str | None]] = {}
     for row in judged.read():
         result.rows_in += 1
         if isinstance(row, BadRow):
             where, raw = storable(f"{source}/{row.where}"), storable(row.raw[:RAW_KEPT])
             result.rejected.append(rejection(where, row.reason, storable(row.detail), raw))
         else:
-            result.rows.append(_draft(source, row, number, result))
+            result.rows.append(_draft(source, row, number, result, seen))
         number += 1
         if result.rows_in >= SHARD_ROWS:
             yield result
-            result = ShardResult([])
+            result, seen = ShardResult([]), {}
     if result.rows_in or not number:
         yield result
 
 
-def _draft(source: str, row: JudgedRow, number: int, result: ShardResult) -> dict[str, Any]:
+def _draft(
+    source: str, row: JudgedRow, number: int, result: ShardResult, seen: dict[str, tuple[str, str | None]]
+) -> dict[str, Any]:
+    """`seen`: the queries of the shard, with the id here and the text, which is written once."""
     judged = row.judged
+    query_id, text = seen.get(row.query_id) or (query_id_in(source, row.query_id), None)
+    again = row.text is None or row.text == text
+    seen[row.query_id] = (query_id, text if again else row.text)
     return {
         "place": storable(row.where),
         "row": number,
-        "query_id": query_id_in(source, row.query_id),
-        "text": None if row.text is None else clean_line(row.text),
+        "query_id": query_id,
+        "text": None if again or row.text is None else clean_line(row.text),
         "language": declared_language(row.language, result.counts),
         "document_ids": None if judged is None else [id_in(source, id_) for id_, _ in judged],
         "relevances": None if judged is None else [relevance for _, relevance in judged],

@@ -70,6 +70,7 @@ def joined(made: Building, drafts: Version, chunks: Version) -> Iterator["duckdb
         "threads": 2,
     }
     with duckdb.connect(str(path), config=settings) as connection:
+        connection.execute("SET enable_progress_bar = false")  # it would write between our own lines
         given = {"drafts": _paths(drafts.shards()), "chunks": _paths(chunks.shards())}
         for statement in TABLES.split(";"):
             wanted = {name: paths for name, paths in given.items() if f"${name}" in statement}

@@ -1,5 +1,6 @@
 """The rows of `queries` and `judgements` that drafts and chunks make, and the reasons for those that they do not."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -65,9 +66,10 @@ def _write(made: Building, parts: Iterator[Any], make: Callable[[list[dict[str, 
 
 def _write_one(made: Building, shard: int, make: Callable[[], ShardResult]) -> int:
     if not made.is_done(shard):
+        start = time.perf_counter()
         result = make()
         result.rows_in = len(result.rows) + len(result.rejected)
-        made.write(shard, result, 0.0)
+        made.write(shard, result, time.perf_counter() - start)
     return shard + 1
 
 
