@@ -43,10 +43,15 @@ def parents(found: Found) -> Iterator[tuple[str, str]]:
     """(table, row id) of the rows that this row was made from, nearest first.
 
     A rejection has its id alone, which tells: a triplet's begins with its query's, a query's with its chunk's, a
-    chunk's with its document's. What a row of the same table would be is not a parent.
+    chunk's with its document's, a judgement's is its query's and its chunk's. What a row of the same table would be is
+    not a parent.
     """
     if found.rejected:
         row_id, table = found.row["row_id"], found.version.table
+        if table == "judgements":
+            query_id, _, chunk_id = row_id.partition("=")
+            yield from (("queries", query_id), ("chunks", chunk_id), ("documents", chunk_id.rpartition("#")[0]))
+            return
         query_id = row_id.rpartition("+")[0] if table == "triplets" else row_id
         chunk_id = query_id.rpartition("~")[0] or query_id
         if table in ("triplets", *QUERY_TABLES[:-1]):

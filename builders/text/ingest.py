@@ -65,11 +65,17 @@ def read_shards(source: Source, licence: str | None, limit: int | None) -> Itera
         yield result
 
 
+def id_in(source: str, own: str) -> str:
+    """The id here of what the source of that name calls `own`."""
+    # a chunk's id is its document's, a # and a number: with a # of its own, x#0001 would sort among the chunks of x
+    plain = own.isascii() and own.isalnum()  # as most are, and triples name two in every row
+    return f"{source}/{own if plain else clean_line(storable(own))}".replace("#", "%23")
+
+
 def _document(
     source: Source, item: Document, licence: str | None, result: ShardResult, seen: set[int]
 ) -> dict[str, Any]:
-    # a chunk's id is its document's, a # and a number: with a # of its own, x#0001 would sort among the chunks of x
-    document_id = f"{source.name}/{clean_line(storable(item.id))}".replace("#", "%23")
+    document_id = id_in(source.name, item.id)
     known = int(text_hash(document_id)[:16], 16)
     if known in seen:
         return _rejection(document_id, "duplicate_id", f"{item.where}: the id was seen before", item.text)

@@ -23,7 +23,7 @@ RECORDS = [name for name in NAMES if "x-key" in load_schema(name)]
 
 def test_there_are_schemas_and_records() -> None:
     assert len(NAMES) >= 13
-    assert {*OF_TEXTS, "candidates", "preference", "judgement", "triplet"} == set(RECORDS)
+    assert {*OF_TEXTS, "candidates", "preference", "judged_row", "judgement", "triplet"} == set(RECORDS)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,8 +1,5 @@
 """What a user points at (a file, a folder, a data set on the Hub, Python's documentation) as a source of documents."""
 
-import os
-from pathlib import Path
-
 from builders.cli.errors import UserError
 from builders.text.documents import Source
 from builders.text.readers.columns import USUAL_COLUMNS, Columns
@@ -41,11 +38,10 @@ def open_source(
     if "://" in spec:
         raise UserError(f"{spec} cannot be read: give hf://owner/name, pydoc: or a path.", exit_code=2)
     from builders.text.readers.paths import find_files
+    from builders.text.readers.records import name_of
 
     kind, root, files = find_files(spec)
-    if name is None:
-        single = Path(spec).is_file()
-        name = Path(spec).name.split(".")[0] if single else os.path.basename(os.path.abspath(root))
+    name = name_of(spec, root) if name is None else name
     if kind == "pages":
         _refuse_columns(spec, columns)
         from builders.text.readers.pages import open_pages

@@ -40,11 +40,22 @@ def find_columns(present: Collection[str], wanted: Columns, place: str) -> Found
     return {field.name: _find(field.name, getattr(wanted, field.name), present, place) for field in fields(Columns)}
 
 
+def needed_columns(present: Collection[str], wanted: Columns | None, place: str) -> list[str]:
+    """Those of the columns `present` that a document needs; all of them where `wanted` is None.
+
+    Raises UserError where a column cannot be found.
+    """
+    if wanted is None:
+        return list(present)
+    found = find_columns(present, wanted, place)
+    return [name for name in present if any(name in candidates for candidates in found.values())]
+
+
 def _find(field: str, wanted: str | None, present: Collection[str], place: str) -> tuple[str, ...]:
     if wanted is not None:
         if wanted not in present:
             raise UserError(
-                f"{place} has no column {wanted!r} for the {field}; it has {_listed(present)}: name one of those."
+                f"{place} has no column {wanted!r} for the {field}; it has {listed(present)}: name one of those."
             )
         return (wanted,)
     usual = USUAL_NAMES[field]
@@ -55,11 +66,12 @@ def _find(field: str, wanted: str | None, present: Collection[str], place: str) 
     if field == "text":
         raise UserError(
             f"{place} has no text column under a usual name ({', '.join(usual)}); "
-            f"its columns are {_listed(present)}: say which one holds the text, as in --columns text NAME."
+            f"its columns are {listed(present)}: say which one holds the text, as in --columns text NAME."
         )
     return () if field == "id" else usual
 
 
-def _listed(present: Collection[str]) -> str:
+def listed(present: Collection[str]) -> str:
+    """Column names for a sentence."""
     names = [repr(name) for name in present]
     return ", ".join([*names[:30], f"and {len(names) - 30} more"] if len(names) > 30 else names) or "none"

@@ -9,7 +9,7 @@ from typing import Any
 
 from builders.cli.errors import UserError
 from builders.text.documents import BadRow
-from builders.text.readers.columns import Columns, find_columns
+from builders.text.readers.columns import Columns, needed_columns
 from builders.text.readers.opening import ending, open_bytes, refuse_utf16
 from builders.text.readers.rows import Record, bad_row
 
@@ -20,7 +20,7 @@ LARGEST_FIELD = 2**31 - 1
 NOT_A_NUMBER = frozenset({"nan", "NaN"})
 
 
-def delimited_records(path: Path, place: str, columns: Columns) -> Iterator[Record]:
+def delimited_records(path: Path, place: str, columns: Columns | None) -> Iterator[Record]:
     """The rows of a CSV or TSV file below its header, read by the rules of RFC 4180, blank lines left out.
 
     Raises UserError where the header names a needed column twice, or where a quote is opened and never closed, since
@@ -47,7 +47,7 @@ def delimited_records(path: Path, place: str, columns: Columns) -> Iterator[Reco
                 yield number, _row(fields, header, number, place, reader.line_num)
 
 
-def _header(reader: Any, place: str, columns: Columns) -> list[str]:
+def _header(reader: Any, place: str, columns: Columns | None) -> list[str]:
     try:
         header: list[str] = next(reader, [])
     except csv.Error as error:
@@ -55,9 +55,9 @@ def _header(reader: Any, place: str, columns: Columns) -> list[str]:
             f"{place} has a header that is not CSV ({error}): write the names of its columns there."
         ) from error
     if header:
-        found = find_columns(header, columns, place)
+        needed = needed_columns(header, columns, place)
         counts = Counter(header)
-        for name in (name for names in found.values() for name in names):
+        for name in needed:
             if counts[name] > 1:
                 raise UserError(f"{place} has {counts[name]} columns called {name!r}: rename all but one of them.")
     return header

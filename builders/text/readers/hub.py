@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
 from builders.text.documents import BadRow, Document, Source
-from builders.text.readers.columns import Columns, find_columns
+from builders.text.readers.columns import Columns, needed_columns
 from builders.text.readers.opening import fingerprint
 from builders.text.readers.rows import Record, documents, not_empty
 
@@ -18,10 +18,23 @@ SPEC = re.compile(r"hf://(?:datasets/)?(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision
 
 
 def open_hub(spec: str, name: str | None, columns: Columns, config: str | None, split: str) -> Source:
-    """The rows of `hf://owner/name@revision`, through `datasets`, which never runs code of the repository here.
+    """The rows of `hf://owner/name@revision` as documents. Raises UserError where the data set cannot be had."""
+    repo, commit, config = resolve(spec, config, split)
+    place = f"{repo} {config}/{split}"
+
+    def read() -> Iterator[Document | BadRow]:
+        rows = documents(hub_records(repo, commit, config, split, columns), columns, place)
+        yield from not_empty(rows, f"{place} at {commit} holds no row: choose another split or config.")
+
+    parts = [repo, commit, config, split, repr(astuple(columns))]
+    return Source("hub", name or repo.split("/")[1], fingerprint(["hub", *parts]), read)
+
+
+def resolve(spec: str, config: str | None, split: str) -> tuple[str, str, str]:
+    """(repository, commit, config) of `hf://owner/name@revision`; UserError where one of them, or the split, is not.
 
     The revision (a branch, a tag, a commit; main where none is given) is resolved to a commit at once, so that what is
-    read later is what was fingerprinted. Raises UserError where the data set cannot be had.
+    read later is what was fingerprinted.
     """
     match = SPEC.fullmatch(spec)
     if not match:
@@ -30,14 +43,7 @@ def open_hub(spec: str, name: str | None, columns: Columns, config: str | None, 
     commit = _commit(repo, match["revision"] or "main")
     config = _config(repo, commit, config)
     _check_split(repo, commit, config, split)
-    place = f"{repo} {config}/{split}"
-
-    def read() -> Iterator[Document | BadRow]:
-        rows = documents(_rows(repo, commit, config, split, columns, place), columns, place)
-        yield from not_empty(rows, f"{place} at {commit} holds no row: choose another split or config.")
-
-    parts = [repo, commit, config, split, repr(astuple(columns))]
-    return Source("hub", name or repo.split("/")[1], fingerprint(["hub", *parts]), read)
+    return repo, commit, config
 
 
 def _commit(repo: str, revision: str) -> str:
@@ -111,13 +117,14 @@ def _asked(repo: str, question: Any) -> Any:
         ) from error
 
 
-def _rows(repo: str, commit: str, config: str, split: str, columns: Columns, place: str) -> Iterator[Record]:
+def hub_records(repo: str, commit: str, config: str, split: str, columns: Columns | None) -> Iterator[Record]:
+    """The rows of a split, through `datasets`, which never runs code of the repository here."""
     from datasets import load_dataset
 
     stream: IterableDataset = _asked(
         repo, lambda: load_dataset(repo, config, split=split, revision=commit, streaming=True)
     )
-    rows = iter(_narrowed(stream, columns, place))
+    rows = iter(_narrowed(stream, columns, f"{repo} {config}/{split}"))
     number = 0
     while True:
         row = _asked(repo, lambda: next(rows, None))
@@ -127,13 +134,12 @@ def _rows(repo: str, commit: str, config: str, split: str, columns: Columns, pla
         yield number, row
 
 
-def _narrowed(stream: "IterableDataset", columns: Columns, place: str) -> "IterableDataset":
-    """Only the columns that a document needs, so that images and embeddings beside it are not decoded."""
+def _narrowed(stream: "IterableDataset", columns: Columns | None, place: str) -> "IterableDataset":
+    """Only the columns that are needed, so that images and embeddings beside it are not decoded."""
     names = stream.column_names
     if not names:
         return stream
-    found = find_columns(names, columns, place)
-    return stream.select_columns([name for name in names if any(name in candidates for candidates in found.values())])
+    return stream.select_columns(needed_columns(names, columns, place))
 
 
 def _unreachable() -> tuple[type[Exception], ...]:

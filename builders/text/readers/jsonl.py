@@ -11,7 +11,7 @@ from builders.text.readers.opening import open_bytes, refuse_utf16
 from builders.text.readers.rows import Record, bad_row
 
 
-def jsonl_records(path: Path, place: str, _columns: Columns) -> Iterator[Record]:
+def jsonl_records(path: Path, place: str, _columns: Columns | None) -> Iterator[Record]:
     """The rows of a JSON Lines file, numbered by line; blank lines are no rows."""
     with open_bytes(path) as stream:
         refuse_utf16(stream, place)

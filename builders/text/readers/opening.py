@@ -3,14 +3,16 @@
 import hashlib
 import io
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from builders.cli.errors import UserError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+Row = TypeVar("Row")
 
 # What a file that is cut short or damaged raises while it is read.
 DAMAGE = (EOFError, OSError)
@@ -41,6 +43,19 @@ def open_bytes(path: Path) -> BinaryIO:
         decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 31)
         return io.BufferedReader(_Decompressed(path, decompressor.decompressobj, zstandard.ZstdError), BLOCK)
     return path.open("rb")
+
+
+def undamaged(file: Path, rows: Iterator[Row]) -> Iterator[Row]:
+    """All of `rows`, which are read from `file`. Raises UserError where it is cut short or damaged."""
+    whole = 0
+    try:
+        for row in rows:
+            yield row
+            whole += 1
+    except DAMAGE as error:
+        raise UserError(
+            f"{file} is cut short or damaged ({error}) after {whole} whole rows: fetch it, or compress it, again."
+        ) from error
 
 
 def refuse_utf16(stream: BinaryIO, place: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
-from builders.text.readers.columns import Columns, find_columns
+from builders.text.readers.columns import Columns, needed_columns
 from builders.text.readers.rows import Record
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 BATCH_ROWS = 1000  # with the 5k to 20k rows of a usual row group, a few MB at a time
 
 
-def parquet_records(path: Path, place: str, columns: Columns) -> Iterator[Record]:
-    """The rows of a Parquet file, batch by batch, with only the columns that a document needs."""
+def parquet_records(path: Path, place: str, columns: Columns | None) -> Iterator[Record]:
+    """The rows of a Parquet file, batch by batch, with only the columns that are needed."""
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
@@ -27,8 +27,7 @@ def parquet_records(path: Path, place: str, columns: Columns) -> Iterator[Record
         ) from error
     with file:
         names = file.schema_arrow.names
-        found = find_columns(names, columns, place)
-        wanted = [name for name in names if any(name in candidates for candidates in found.values())]
+        wanted = needed_columns(names, columns, place)
         number = 0
         try:
             for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=wanted):

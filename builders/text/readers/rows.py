@@ -8,7 +8,7 @@ from itertools import chain
 from builders.cli.errors import UserError
 from builders.text.documents import BadRow, Document
 from builders.text.readers.columns import Columns, FoundColumns, find_columns
-from builders.text.readers.opening import DAMAGE
+from builders.text.readers.opening import DAMAGE, Row
 
 # A row's number, counted from 1, and the row, or the fault for which it could not be read.
 Record = tuple[int, Mapping[str, object] | BadRow]
@@ -18,7 +18,7 @@ HEAD_ROWS = 1000  # JSON Lines rows name their columns one by one, so the column
 HEAD_CHARACTERS = 16_000_000  # as far as memory allows
 
 
-def not_empty(rows: Iterator[Document | BadRow], sentence: str) -> Iterator[Document | BadRow]:
+def not_empty(rows: Iterator[Row], sentence: str) -> Iterator[Row]:
     """All of `rows`; raises UserError with `sentence` where there is none."""
     row = None
     for row in rows:

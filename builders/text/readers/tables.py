@@ -5,16 +5,15 @@ from dataclasses import astuple
 from itertools import chain
 from pathlib import Path
 
-from builders.cli.errors import UserError
 from builders.text.documents import BadRow, Document, Source
 from builders.text.readers.columns import Columns
 from builders.text.readers.delimited import delimited_records
 from builders.text.readers.jsonl import jsonl_records
-from builders.text.readers.opening import DAMAGE, content_hash, ending, fingerprint
+from builders.text.readers.opening import content_hash, ending, fingerprint, undamaged
 from builders.text.readers.parquet import parquet_records
 from builders.text.readers.rows import Record, documents, not_empty
 
-RECORDS: dict[str, Callable[[Path, str, Columns], Iterator[Record]]] = {
+RECORDS: dict[str, Callable[[Path, str, Columns | None], Iterator[Record]]] = {
     ".jsonl": jsonl_records,
     ".ndjson": jsonl_records,
     ".csv": delimited_records,
@@ -43,12 +42,4 @@ def open_tables(kind: str, name: str, root: Path, files: list[Path], columns: Co
 
 
 def _rows(file: Path, place: str, columns: Columns, id_prefix: str) -> Iterator[Document | BadRow]:
-    whole = 0
-    try:
-        for row in documents(RECORDS[ending(file)](file, place, columns), columns, place, id_prefix):
-            yield row
-            whole += 1
-    except DAMAGE as error:
-        raise UserError(
-            f"{file} is cut short or damaged ({error}) after {whole} whole rows: fetch it, or compress it, again."
-        ) from error
+    return undamaged(file, documents(RECORDS[ending(file)](file, place, columns), columns, place, id_prefix))
