@@ -82,7 +82,7 @@ def _warn(candidates: Version) -> None:
     if len(weak):
         where = ", ".join(f"{m} {lang}" for m, lang in weak.select("method", "language").iter_rows())
         say(
-            f"Warning: in {where} fewer than half of the queries find their own chunk first, so what is ranked first is "
+            f"Warning: in {where} fewer than half of the queries find their own chunk first: what is ranked first is "
             "often no positive: take a model that knows the language, --retriever fused or bm25, or reject those "
             "queries later (triplets --round-trip 10)."
         )
