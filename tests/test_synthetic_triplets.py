@@ -16,7 +16,7 @@ from builders.store.versions import Version, all_versions, find_version
 from builders.synthetic_triplets import SyntheticTriplets, main
 from builders.text import brainstorm, written_triplets
 from tests.making import FakeEngine, parquet_bytes, rejected_of, rows_of
-from tests.writer import is_for_task, triplet, write, write_task, writer, written
+from tests.writer import is_for_task, task, triplet, write, writer, written
 
 
 def one(data: Path, table: str) -> Version:
@@ -68,7 +68,7 @@ def test_tasks_are_different_and_what_is_a_duplicate_is_asked_for_again(tmp_path
                 {"task": "Ein Mieter sucht die Regel dafür, wer im Winter den Schnee vor der Haustür räumt."}
             ),
         }
-        return copies.get(number, write_task(request) if number > 1 else first)
+        return copies.get(number, task(request.seed) if number > 1 else first)
 
     first = json.dumps({"task": "Find copper lantern meadow signal texts."})
     engine = FakeEngine(answer)
@@ -141,7 +141,7 @@ def test_a_bad_triplet_goes_with_its_reason_and_the_others_stay(
 
 
 def test_what_only_all_triplets_together_show_is_rejected(tmp_path: Path, tokenizer_file: Path) -> None:
-    same = triplet(Request("", (), load_prompt("synthetic_triplet").sampling, 1, None))
+    same = triplet(1)
 
     def change(request: Request, given: dict[str, str]) -> dict[str, str]:
         place = len([r for r in engine.asked if not is_for_task(r)])

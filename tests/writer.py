@@ -1,4 +1,4 @@
-"""A writer of tasks and triplets that is no model: every reply is made from its request alone."""
+"""A writer of tasks and triplets that is no model: a reply is made of its request alone."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from builders.llm.engines import EngineOptions
 from builders.llm.requests import Reply, Request
 from builders.store.versions import Version
 from builders.synthetic_triplets import SyntheticTriplets, main
-from builders.text.hashes import generator
+from builders.text.hashes import generator, id_number
 from tests.making import FakeEngine
 
 WORDS = (
@@ -22,27 +22,32 @@ def is_for_task(request: Request) -> bool:
     return "Field:" in request.messages[-1]["content"]
 
 
-def write_task(request: Request) -> str:
-    """A task of five words drawn from the request's seed."""
-    chosen = generator(request.seed, "", "task").sample(WORDS, 5)
+def task(seed: int) -> str:
+    """A reply with a task of five words."""
+    chosen = generator(seed, "", "task").sample(WORDS, 5)
     return json.dumps({"task": f"Find {' '.join(chosen)} texts."})
 
 
-def triplet(request: Request) -> dict[str, str]:
-    """A triplet whose texts are drawn from the request's seed."""
-    one, two = (generator(request.seed, "", name).sample(WORDS, 12) for name in ("one", "two"))
+def triplet(seed: int) -> dict[str, str]:
+    one, two = (generator(seed, "", name).sample(WORDS, 12) for name in ("one", "two"))
     sentence = (
         "The {} and the {} stand near the {}, where people keep {} and {} for the winter, with {} beside the road."
     )
     return {
-        "query": f"where is the {one[6]} of the {one[7]} {request.seed}",
+        "query": f"where is the {one[6]} of the {one[7]} {seed}",
         "positive": sentence.format(*one[:6]),
         "hard_negative": sentence.format(*two[:6]).replace("The", "Every"),
     }
 
 
 def write(request: Request) -> str:
-    return write_task(request) if is_for_task(request) else json.dumps(triplet(request))
+    return task(request.seed) if is_for_task(request) else json.dumps(triplet(request.seed))
+
+
+def reply_to(user: str) -> str:
+    """The same of a user's turn alone, for a server."""
+    seed = id_number(0, user)
+    return task(seed) if "Field:" in user else json.dumps(triplet(seed))
 
 
 def writer(change: Callable[[Request, dict[str, str]], Mapping[str, Any] | str | Reply]) -> FakeEngine:
@@ -50,8 +55,8 @@ def writer(change: Callable[[Request, dict[str, str]], Mapping[str, Any] | str |
 
     def answer(request: Request) -> str | Reply:
         if is_for_task(request):
-            return write_task(request)
-        given = change(request, triplet(request))
+            return task(request.seed)
+        given = change(request, triplet(request.seed))
         return json.dumps(given) if isinstance(given, Mapping) else given
 
     return FakeEngine(answer)
