@@ -103,6 +103,18 @@ def test_a_model_without_more_tasks_is_not_asked_for_ever(
     assert len(rows_of(judgements)) == 4
 
 
+def test_a_model_that_never_answers_in_form_is_given_up_after_one_large_round(
+    tmp_path: Path, tokenizer_file: Path
+) -> None:
+    engine = FakeEngine(lambda _: "I see.")
+    with pytest.raises(UserError, match=r"No reply became a task.*150 unparsable"):
+        written(tmp_path, tokenizer_file, engine, tasks=150)
+    assert len(engine.asked) == 150
+    with pytest.raises(UserError, match="No reply became a task"):
+        written(tmp_path, tokenizer_file, engine, tasks=150)
+    assert len(engine.asked) == 150
+
+
 GERMAN = "Die Imker stellen ihre Stöcke im Frühling weiter nördlich auf, weil dort der Raps später blüht als im Tal."
 LONG = "People who keep bees move their hives in spring, because the fields in the north flower later than the valley."
 BAD = {

@@ -27,8 +27,9 @@ ALIKE = 0.8
 LEAST_WORDS = 4
 # A round asks for as many tasks as are lacking, at most for so many.
 ROUND = 5_000
-# So many rounds in a row that brought less than one new task in twenty replies: the model has no more.
-IDLE_ROUNDS, LEAST_NEW = 5, 0.05
+# A round of which less than one reply in twenty is a new task is idle. After so many in a row, or so many replies in
+# them, the model has no more, or never answers in the form asked for.
+LEAST_NEW, IDLE_ROUNDS, IDLE_REPLIES = 0.05, 4, 100
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,14 @@ class Brainstorm:
 def write_tasks(
     made: Building, *, storm: Brainstorm, data: Path, engine: Engine, price: tuple[float, float] | None
 ) -> tuple[int, dict[str, Any]]:
-    """Ask round by round, a shard a round, until there are enough tasks or IDLE_ROUNDS bring hardly any.
+    """Ask round by round, a shard a round, until there are enough tasks or hardly any come.
 
     One journal serves all rounds. Returns what `build` wants of its `work`.
     """
     folder, seen = storm.journals(data), storm.seen()
-    rounds = asked = found = idle = 0
+    rounds = asked = found = idle_rounds = idle_replies = 0
     with locked(folder / "lock", f"the journal {folder.name}"), Progress("tasks", None, unit="replies") as progress:
-        while found < storm.wanted and idle < IDLE_ROUNDS:
+        while found < storm.wanted and idle_rounds < IDLE_ROUNDS and idle_replies < IDLE_REPLIES:
             numbers = range(asked, asked + min(storm.wanted - found, ROUND))
             if made.is_done(rounds):
                 progress.skip(len(numbers))
@@ -78,12 +79,11 @@ def write_tasks(
                 deliver = partial(_write_round, made, storm, seen, rounds, numbers)
                 answer_shards(engine, [0], requests, folder, deliver, progress, price)
             new = len(_rows(made, rounds))
-            idle = idle + 1 if new < LEAST_NEW * len(numbers) else 0
+            idle = new < LEAST_NEW * len(numbers)
+            idle_rounds, idle_replies = (idle_rounds + 1, idle_replies + len(numbers)) if idle else (0, 0)
             rounds, asked, found = rounds + 1, asked + len(numbers), found + new
     if found < storm.wanted:
-        say(
-            f"tasks: {found:,} of {storm.wanted:,}, since {IDLE_ROUNDS} rounds in a row brought hardly any that are new"
-        )
+        say(f"tasks: {found:,} of {storm.wanted:,}, since the last {idle_replies:,} replies brought hardly any new one")
     return rounds, usage(made, rounds, price)
 
 
