@@ -1,11 +1,9 @@
 """chunks -> queries (QGen): an LLM writes a query that the chunk answers (DRAMA 3.1.2)."""
 
 import sys
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +13,10 @@ from builders.cli.progress import Progress, say
 from builders.llm.engines import EngineOptions, money
 
 if TYPE_CHECKING:
+    from builders.llm.drafting import Drafts
     from builders.llm.prompts import Prompt
     from builders.llm.requests import Engine, Model, Reply, Request
-    from builders.store.building import Building, ShardResult
+    from builders.store.building import Building
     from builders.store.versions import Version
     from builders.text.queries import Sample
 
@@ -106,11 +105,10 @@ class Writing:
 
     def journals(self, data: Path) -> Path:
         """One folder for all that ask the same questions, whatever their --limit and whatever the gates."""
-        from builders.store.schemas import canonical
+        from builders.llm.drafting import journal_folder
 
         chunks = [str(self.chunks), self.chunks.content_hash]
-        same = [chunks, self.prompt.version, asdict(self.model), self.seed, dict(self.engine)]
-        return data / "journals" / blake2b(canonical(same), digest_size=6).hexdigest()
+        return journal_folder(data, [chunks, self.prompt.version, asdict(self.model), self.seed, dict(self.engine)])
 
     def chosen(self, shard: int) -> "list[dict[str, Any]]":
         from builders.text.queries import chosen_chunks
@@ -131,55 +129,40 @@ def write_drafts(
     made: "Building", *, writing: Writing, config: SyntheticQueries, engine: "Engine | None"
 ) -> tuple[int, dict[str, Any]]:
     """Ask for what no journal holds yet, and write each shard as its last reply arrives."""
-    from builders.llm.asking import answer_shards
-    from builders.llm.engines import make_engine
-    from builders.store.locks import locked
+    from builders.llm.drafting import draft_shards
+    from builders.llm.engine_on_demand import EngineOnDemand
 
-    shards = len(writing.chunks.shards())
-    missing = [i for i in range(shards) if not made.is_done(i)]
-    folder = writing.journals(config.data)
-    deliver = partial(_write_shard, made, writing)
-    with locked(folder / "lock", f"the journal {folder.name}"):
-        used = engine or make_engine(config.llm)
-        try:
-            with Progress(
-                "queries", config.limit or writing.chunks.manifest["rows"]["out"], unit="replies"
-            ) as progress:
-                answer_shards(used, missing, writing.requests, folder, deliver, progress, config.llm.price)
-        finally:
-            if engine is None:
-                used.close()
-    usage = {kind: sum(made.counts(i)[kind] for i in range(shards)) for kind in ("prompt_tokens", "reply_tokens")}
-    return shards, usage | {"money": money(usage, config.llm.price)}
+    used = engine or EngineOnDemand(config.llm)
+    try:
+        return draft_shards(
+            made,
+            len(writing.chunks.shards()),
+            writing.requests,
+            partial(draft_shard, writing),
+            journals=writing.journals(config.data),
+            engine=used,
+            price=config.llm.price,
+            progress=Progress("queries", config.limit or writing.chunks.manifest["rows"]["out"], unit="replies"),
+        )
+    finally:
+        if engine is None:
+            used.close()
 
 
-def _write_shard(made: "Building", writing: Writing, shard: int, replies: "Mapping[str, Reply]") -> None:
-    result, seconds = draft_shard(writing, shard, replies)
-    made.write(shard, result, seconds)
+def draft_shard(writing: Writing, shard: int, replies: "Mapping[str, Reply]") -> "Drafts":
+    """The drafts of a shard, compiled from its replies: every chosen chunk is a row or a rejection."""
+    from builders.llm.drafting import Drafts
 
-
-def draft_shard(writing: Writing, shard: int, replies: "Mapping[str, Reply]") -> "tuple[ShardResult, float]":
-    """The drafts of a shard, compiled from its replies: every chosen chunk is a row or a rejection.
-
-    Also the seconds that the replies took, waiting for the model included.
-    """
-    from builders.store.building import ShardResult
-
-    result, seconds = ShardResult([]), 0.0
+    drafts = Drafts()
     for chunk in writing.chosen(shard):
         reply = replies[writing.request(chunk).key]
-        row = draft_query(chunk, reply, writing.prompt, writing.model)
-        (result.rejected if "reason" in row else result.rows).append(row)
-        result.rows_in += 1
-        seconds += reply.seconds
-        result.counts.update(Counter(prompt_tokens=reply.prompt_tokens, reply_tokens=reply.reply_tokens))
-        result.counts[f"parse:{row.get('parse') or 'failed'}"] += 1
-    return result, seconds
+        drafts.add(draft_query(chunk, reply, writing.prompt, writing.model), reply)
+    return drafts
 
 
 def draft_query(chunk: Mapping[str, Any], reply: "Reply", prompt: "Prompt", model: "Model") -> dict[str, Any]:
     """The row of a reply, or its rejection with the first reason that applies."""
-    from builders.llm.replies import parse_reply
+    from builders.llm.drafting import read_reply
     from builders.store.building import rejection
     from builders.text.cleaning import clean_line
     from builders.text.languages import language_of
@@ -187,13 +170,9 @@ def draft_query(chunk: Mapping[str, Any], reply: "Reply", prompt: "Prompt", mode
     from builders.text.query_gates import query_fault
 
     row_id = query_id(chunk, METHOD, 0)
-    if reply.finish not in ("stop", "length"):
-        reason = "request_failed" if reply.finish == "failed" else reply.finish
-        return rejection(row_id, reason, reply.detail, reply.text)
-    parsed = parse_reply(reply.text, prompt.fields)
-    if parsed.parse == "failed":
-        cut = " (cut at max_tokens)" if reply.finish == "length" else ""
-        return rejection(row_id, "unparsable" if reply.text.strip() else "empty", parsed.fault + cut, reply.text)
+    parsed, reason = read_reply(reply, prompt.fields)
+    if reason:
+        return rejection(row_id, reason, parsed.fault, reply.text)
     query, task = clean_line(parsed.fields["query"]), clean_line(parsed.fields["task"])
     tasks = {example["task"] for example in prompt.examples if "task" in example}
     examples = [example["query"] for example in prompt.examples]

@@ -11,7 +11,17 @@ from typing import Any
 import pytest
 
 from builders import __main__ as recipes
-from builders import corpus, cropped_sentences, export, synthetic_queries, tables
+from builders import (
+    candidates,
+    corpus,
+    cropped_sentences,
+    export,
+    supervised,
+    synthetic_queries,
+    synthetic_triplets,
+    tables,
+    triplets,
+)
 from builders.cli.command import guarded, run
 from builders.cli.errors import UserError
 from builders.llm.requests import EngineStopped
@@ -24,7 +34,11 @@ COMMANDS: list[tuple[Any, Any, list[str]]] = [
     (corpus.Corpus, corpus.main, []),
     (cropped_sentences.CroppedSentences, cropped_sentences.main, []),
     (synthetic_queries.SyntheticQueries, synthetic_queries.main, []),
+    (candidates.Candidates, candidates.main, []),
+    (triplets.Triplets, triplets.main, []),
+    (supervised.Supervised, supervised.main, []),
     (export.Export, export.main, []),
+    (synthetic_triplets.SyntheticTriplets, synthetic_triplets.main, []),
     *((tables.Command, tables.main, [word]) for word in ("list", "show", "why", "diff")),
 ]
 

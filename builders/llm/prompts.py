@@ -3,10 +3,11 @@
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from hashlib import blake2b
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from builders.cli.errors import UserError
@@ -28,6 +29,7 @@ class Prompt:
     user: str
     opening: tuple[Mapping[str, str], ...]
     examples: tuple[Mapping[str, str], ...]
+    slots: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def fields(self) -> list[str]:
@@ -40,6 +42,11 @@ class Prompt:
             return None
         schema = load_schema(self.reply_schema_name)
         return {k: schema[k] for k in ("type", "properties", "required", "additionalProperties")}
+
+    def draw(self, generator: Random) -> dict[str, str]:
+        """A value for each slot."""
+        # not choice(): only random() draws the same on every Python
+        return {name: values[int(generator.random() * len(values))] for name, values in sorted(self.slots.items())}
 
     def request(self, values: Mapping[str, str], model: Model, seed: int) -> Request:
         """The request for one row: the system text, the examples as turns, and the row."""
@@ -83,6 +90,7 @@ def load_prompt(name: str) -> Prompt:
         user=given["user"],
         opening=tuple(opening),
         examples=tuple(given["examples"]),
+        slots=given.get("slots", {}),
     )
 
 
@@ -98,6 +106,8 @@ def _faults(given: Mapping[str, Any]) -> Iterator[str]:
     fields = list(load_schema(given["reply_schema"])["properties"])
     yield from _template_faults("user", given["user"], given["placeholders"])
     yield from _template_faults("answer", given["answer"], fields)
+    if undeclared := sorted(set(given.get("slots", {})) - set(given["placeholders"])):
+        yield f"its slots name {', '.join(undeclared)}, which is no placeholder"
     needed = {*given["placeholders"], *fields}
     for number, example in enumerate(given["examples"], start=1):
         if wrong := sorted(needed ^ set(example)):

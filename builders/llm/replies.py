@@ -10,6 +10,7 @@ from typing import Any, Literal
 Parse = Literal["complete", "repaired", "failed"]
 
 _FENCE = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.DOTALL | re.IGNORECASE)
+_STRING = r'"(?:[^"\\]|\\.)*+"'
 _OBJECT_START = re.compile(r'\{\s*"')
 _THOUGHT_START, _THOUGHT_END = re.compile(r"<think(?:ing)?>"), re.compile(r"</think(?:ing)?>")
 _QUOTES = {'"': '"', "'": "'", "“": "”", "«": "»", "「": "」", "‘": "’", "`": "`"}
@@ -44,7 +45,7 @@ def parse_reply(text: str, names: Sequence[str]) -> Parsed:
         fields = _fields_of(candidate, names)
         if fields is not None:
             return _checked("repaired", fields)
-    fields = _labelled(answer, names)
+    fields = _labelled(answer, names) or _begun_object(answer, names)
     if fields is not None:
         return _checked("repaired", fields)
     return Parsed("failed", fault=_fault(answer, names))
@@ -110,6 +111,23 @@ def _fields_of(value: Any, names: Sequence[str]) -> dict[str, str] | None:
     if not any(c.isalnum() for name in names for c in folded[name]):
         return None  # {"query": "...", ...}: the form that was asked for, repeated before the answer
     return {name: folded[name] for name in names}
+
+
+def _begun_object(text: str, names: Sequence[str]) -> dict[str, str] | None:
+    """The asked fields that an object begins with, in order and each whole, however it goes on or ends.
+
+    Small models close it with a comma or the wrong bracket, or go on with fields of their own. Where they name a field
+    that was asked for once more, which is meant cannot be told.
+    """
+    pairs = r"\s*+,\s*+".join(rf'"{name}"\s*+:\s*+({_STRING})' for name in names)
+    begun = re.search(r"\{\s*+" + pairs, text, re.DOTALL)
+    if begun is None or re.search(rf'"(?:{"|".join(names)})"\s*+:', text[begun.end() :]):
+        return None
+    try:
+        fields = {name: json.loads(value, strict=False) for name, value in zip(names, begun.groups(), strict=True)}
+    except ValueError:
+        return None
+    return _fields_of(fields, names)
 
 
 def _plain_lines(text: str, names: Sequence[str]) -> dict[str, str] | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 REJECTED = "rejected"
 # Tables that a stage makes on the way to its own, which holds all that they rejected.
-PASSES = ("signatures", "clusters", "query_drafts", "query_duplicates", "query_positives", "judged_rows")
+PASSES = ("signatures", "clusters", "query_drafts", "query_duplicates", "judged_rows", "triplet_drafts")
 _PARTS = ("table", "version", "stage", "finished", "rows", "counts", "usage", "content_hash", "identity", "files")
 _AGAIN = "delete the version's folder, then run the command that made it again."
 

@@ -25,6 +25,14 @@ NAMES = dict(
     swedish:sv tamil:ta telugu:te thai:th turkish:tr ukrainian:uk urdu:ur vietnamese:vi yoruba:yo
     """.split()
 )
+# The script that a language is written in, as scripts() calls it; the others are written in LATIN.
+_SCRIPTS = dict(
+    pair.split(":")
+    for pair in """
+    ar:ARABIC bn:BENGALI el:GREEK fa:ARABIC he:HEBREW hi:DEVANAGARI ru:CYRILLIC ta:TAMIL te:TELUGU th:THAI uk:CYRILLIC
+    ur:ARABIC
+    """.split()
+) | dict.fromkeys(("ja", "ko", "zh"), "EAST ASIAN")
 _LETTER = re.compile(r"[^\W\d_]")
 # Runs of ASCII that is no letter: code, tables and numbers say nothing about the language, and would fill the sample.
 _NO_WORDS = re.compile(r"[\x00-\x40\x5b-\x60\x7b-\x7f]{2,}")
@@ -113,6 +121,16 @@ def named_language(words: str) -> str | None:
     if words.strip().casefold() in NAMES.values():
         return words.strip().casefold()
     return next((NAMES[word] for word in re.findall(r"[a-z]+", words.casefold()) if word in NAMES), None)
+
+
+def language_name(code: str) -> str | None:
+    """The English name of a language of NAMES, or None."""
+    return next((name.capitalize() for name, known in NAMES.items() if known == code), None)
+
+
+def script_of(code: str) -> str:
+    """The script in which a language of NAMES is written, as `scripts` calls it."""
+    return _SCRIPTS.get(code, "LATIN")
 
 
 def probability_of(text: str, language: str) -> float:

@@ -47,7 +47,7 @@ def copied(query: str, text: str) -> bool:
     return sum(s in there for s in own) >= COPIED_SHARE * len(own)
 
 
-def _shared_words(a: str, b: str) -> float:
+def shared_words(a: str, b: str) -> float:
     """Jaccard of the two sets of words (characters in scripts without spaces)."""
     one, two = set(words(normalise(a))), set(words(normalise(b)))
     return len(one & two) / len(one | two)
@@ -67,7 +67,7 @@ def query_fault(
     if copied(query, chunk):
         return Fault("copy_of_chunk", "nearly all of its word triples stand in the chunk")
     for example in examples:
-        if copied(query, example) or _shared_words(query, example) >= REPEATED_SHARE:
+        if copied(query, example) or shared_words(query, example) >= REPEATED_SHARE:
             return Fault("copy_of_example", f"it repeats the prompt's example {example!r}")
     return _wrong_language(query, chunk, chunk_language, stated_language)
 

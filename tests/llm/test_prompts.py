@@ -1,5 +1,8 @@
 """Prompts: the shipped ones keep their contract, a broken one is told what is wrong, and no text is ever run."""
 
+import tomllib
+from random import Random
+
 import jsonschema
 import pytest
 
@@ -9,7 +12,9 @@ from builders.llm.replies import parse_reply
 from builders.llm.requests import Model
 from builders.store.resources import folder
 from builders.store.schemas import load_schema
+from builders.text.languages import named_language
 from builders.text.query_gates import query_fault
+from builders.text.triplet_gates import triplet_fault
 
 SHIPPED = sorted(path.stem for path in folder("prompts").glob("*.toml"))
 MODEL = Model("tiny", "1")
@@ -52,6 +57,10 @@ def load(tmp_path):
     return load
 
 
+def load_placeholders(name):
+    return tomllib.loads((folder("prompts") / f"{name}.toml").read_text())["placeholders"]
+
+
 def user_turn(prompt, text):
     return prompt.request({"text": text}, MODEL, 0).messages[-1]["content"]
 
@@ -72,17 +81,21 @@ def test_the_examples_of_a_shipped_prompt_are_complete_replies_that_pass_the_gat
         assert parsed.parse == "complete"
         assert parsed.fields == {name: example[name] for name in prompt.fields}
         jsonschema.validate(dict(parsed.fields), load_schema(prompt.reply_schema_name))
-        assert query_fault(example["query"], example["text"], "und", []) is None
+        if prompt.reply_schema_name == "synthetic_query_reply":
+            assert query_fault(example["query"], example["text"], "und", []) is None
+        if prompt.reply_schema_name == "synthetic_triplet_reply":
+            assert triplet_fault(example, named_language(example["language"]) or "", []) is None
         assert "\\u" not in answer  # the language itself is shown, not its escapes
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_request_is_the_system_text_the_examples_and_the_row(name):
     prompt = load_prompt(name)
-    request = prompt.request({"text": "A chunk."}, MODEL, 3)
+    given = {name: f"A {name}." for name in load_placeholders(name)}
+    request = prompt.request(given, MODEL, 3)
     roles = [message["role"] for message in request.messages]
     assert roles == ["system"] + ["user", "assistant"] * len(prompt.examples) + ["user"]
-    assert "A chunk." in request.messages[-1]["content"]
+    assert all(value in request.messages[-1]["content"] for value in given.values())
     assert (request.seed, request.sampling) == (3, prompt.sampling)
     assert (request.reply_schema is not None) == prompt.as_json
     if request.reply_schema:
@@ -136,6 +149,8 @@ def test_any_byte_of_the_file_changes_the_version(load, tmp_path):
         ('"plain"', '"jsno"', ["reply", "jsno", "json"]),
         ('"synthetic_query_reply"', '"no_such"', ["no_such"]),
         ('["text"]', '"text"', ["placeholders"]),
+        ("[[examples]]", '[slots]\ntone = ["dry"]\n[[examples]]', ["slots", "tone"]),
+        ("[[examples]]", "[slots]\ntext = []\n[[examples]]", ["slots.text"]),
         ('system = "', "system = 3 # ", ["system"]),
         ('language = "English"\n', "", ["example 1", "language"]),
         ('language = "English"', 'language = "English"\ntone = "dry"', ["example 1", "tone"]),
@@ -173,3 +188,11 @@ def test_key_of_a_request_depends_on_the_prompt_the_row_the_model_and_the_seed(l
     ]
     assert len(set(keys)) == len(keys)
     assert keys[0] == prompt.request({"text": "a"}, MODEL, 0).key
+
+
+def test_each_slot_is_drawn_from_its_values_and_from_nothing_but_the_generator(load):
+    prompt = load(("[[examples]]", '[slots]\ntext = ["a", "b", "c"]\n[[examples]]'))
+    drawn = [prompt.draw(Random(seed)) for seed in range(30)]
+    assert {values["text"] for values in drawn} == {"a", "b", "c"}
+    assert drawn == [prompt.draw(Random(seed)) for seed in range(30)]
+    assert load().draw(Random(0)) == {}

@@ -1,0 +1,28 @@
+"""An engine that loads its model for the first request: a run that finds all replies in its journals loads none."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from builders.llm.engines import EngineOptions, find_model, make_engine
+from builders.llm.requests import Engine, Reply, Request
+
+
+class EngineOnDemand:
+    """The engine of these options, for all passes of a run. Whoever made it closes it."""
+
+    def __init__(self, options: EngineOptions) -> None:
+        self.model = find_model(options)
+        self._options = options
+        self._engine: Engine | None = None
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Reply]:
+        source = iter(requests)
+        for first in source:
+            self._engine = self._engine or make_engine(self._options)
+            yield from self._engine.generate(chain([first], source))
+
+    def close(self) -> None:
+        """Lets go of the model. May be called twice."""
+        if self._engine is not None:
+            self._engine.close()
+        self._engine = None
