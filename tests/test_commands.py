@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from builders import __main__ as recipes
-from builders import corpus, cropped_sentences, synthetic_queries, tables
+from builders import corpus, cropped_sentences, rerank_preferences, synthetic_queries, tables
 from builders.cli.command import guarded, run
 from builders.cli.errors import UserError
 from builders.llm.requests import EngineStopped
@@ -24,6 +24,7 @@ COMMANDS: list[tuple[Any, Any, list[str]]] = [
     (corpus.Corpus, corpus.main, []),
     (cropped_sentences.CroppedSentences, cropped_sentences.main, []),
     (synthetic_queries.SyntheticQueries, synthetic_queries.main, []),
+    (rerank_preferences.RerankPreferences, rerank_preferences.main, []),
     *((tables.Command, tables.main, [word]) for word in ("list", "show", "why", "diff")),
 ]
 

@@ -30,6 +30,7 @@ class Prompt:
     version: str
     reply_schema_name: str
     reply: ReplyForm
+    placeholders: tuple[str, ...]
     sampling: Sampling
     user: str
     answer: str
@@ -91,6 +92,7 @@ def load_prompt(name: str) -> Prompt:
         version=f"{given['name']}-{blake2b(content, digest_size=6).hexdigest()}",
         reply_schema_name=given["reply_schema"],
         reply=given["reply"],
+        placeholders=tuple(given["placeholders"]),
         sampling=Sampling(**given["sampling"]),
         user=given["user"],
         answer=answer,

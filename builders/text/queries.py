@@ -9,6 +9,7 @@ from typing import Any
 
 from builders.store.building import ShardResult, build, build_shards, rejection
 from builders.store.plans import Plan
+from builders.store.schemas import key_column
 from builders.store.versions import Version, read_column, read_rows
 from builders.text.hashes import id_number, normalise, text_hash
 
@@ -45,22 +46,21 @@ def query_id(chunk: Mapping[str, Any], method: str, number: int) -> str:
 
 @dataclass(frozen=True)
 class Sample:
-    """A seeded choice of chunks: those whose number, drawn from seed and id, is at most `threshold`."""
+    """A seeded choice of rows: those whose number, drawn from seed and id, is at most `threshold`."""
 
     seed: int
     threshold: int
 
-    def __contains__(self, chunk_id: str) -> bool:
-        return id_number(self.seed, chunk_id, "sample") <= self.threshold
+    def __contains__(self, row_id: str) -> bool:
+        return id_number(self.seed, row_id, "sample") <= self.threshold
 
 
-def choose_sample(chunks: Version, limit: int | None, seed: int) -> Sample:
-    """`limit` chunks (all where None); a larger sample of a seed holds the smaller one, whatever the sharding."""
+def choose_sample(version: Version, limit: int | None, seed: int) -> Sample:
+    """`limit` rows (all where None), by key; a larger sample of a seed holds the smaller one, whatever the sharding."""
     if limit is None:
         return Sample(seed, 2**64)
-    numbers = (
-        id_number(seed, chunk_id, "sample") for shard in chunks.shards() for chunk_id in read_column(shard, "chunk_id")
-    )
+    key = key_column(version.record)
+    numbers = (id_number(seed, row_id, "sample") for shard in version.shards() for row_id in read_column(shard, key))
     smallest = nsmallest(limit, numbers)
     return Sample(seed, smallest[-1] if smallest else 0)
 
