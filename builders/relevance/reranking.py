@@ -58,10 +58,11 @@ class Reranking:
         return [request for outcome in self.outcomes(shard, replies) for request in outcome.requests]
 
     def most_requests(self) -> int:
-        """Of one query with k candidates."""
+        """Of one query with as many candidates as were asked for, or looked for."""
+        k = min(self.k, self.sources.candidates.manifest["identity"]["config"].get("k", self.k))
         if self.method == "likelihood":
-            return self.k
-        return len(spans(self.k, self.judging.window, self.judging.step)) * (self.judging.shuffles + 1)
+            return int(k)
+        return len(spans(k, self.judging.window, self.judging.step)) * (self.judging.shuffles + 1)
 
 
 def judge_shard(reranking: Reranking, shard: int, replies: Mapping[str, Reply]) -> tuple[ShardResult, float]:
