@@ -8,7 +8,7 @@ from pathlib import Path
 from builders.cli.progress import Progress
 from builders.llm.engines import money
 from builders.llm.requests import Engine, Reply, Request
-from builders.store.journals import Journal
+from builders.store.journals import Journal, read_journal
 
 
 def answer_shards(
@@ -37,6 +37,60 @@ def answer_shards(
         raise AssertionError(f"the engine left {sum(map(len, asking.waiting.values()))} requests without a reply")
 
 
+def answer_rounds(
+    engine: Engine,
+    shards: Sequence[int],
+    requests_of: Callable[[int, Mapping[str, Reply]], list[Request]],
+    journals: Path,
+    deliver: Callable[[int, Mapping[str, Reply]], None],
+    progress: Progress,
+    price: tuple[float, float] | None = None,
+) -> None:
+    """As answer_shards, where what is asked next depends on what was answered.
+
+    `requests_of(shard, replies)` gives every request known so far, answered or not; it is called until all that it
+    gives are answered, and then the shard is delivered. All of a round go through one `generate`.
+    """
+    waiting, first = list(shards), True
+    while waiting:
+        waiting = _round(engine, waiting, requests_of, journals, deliver, progress, price, first=first)
+        first = False
+
+
+def _round(
+    engine: Engine,
+    shards: Sequence[int],
+    requests_of: Callable[[int, Mapping[str, Reply]], list[Request]],
+    journals: Path,
+    deliver: Callable[[int, Mapping[str, Reply]], None],
+    progress: Progress,
+    price: tuple[float, float] | None,
+    *,
+    first: bool,
+) -> list[int]:
+    """One request deeper into each row; the shards that have further ones."""
+    again: list[int] = []
+
+    def known(shard: int) -> list[Request]:
+        replies = read_journal(journal_path(journals, shard))
+        requests = requests_of(shard, replies)
+        # What an earlier run answered is counted once, as done.
+        return requests if first else [r for r in requests if r.key not in replies]
+
+    def take(shard: int, replies: Mapping[str, Reply]) -> None:
+        if any(request.key not in replies for request in requests_of(shard, replies)):
+            again.append(shard)
+        else:
+            deliver(shard, replies)
+
+    answer_shards(engine, shards, known, journals, take, progress, price)
+    return again
+
+
+def journal_path(folder: Path, shard: int) -> Path:
+    return folder / f"{shard:05d}.jsonl"
+
+
 class _Asking:
     def __init__(
         self,
@@ -57,7 +111,7 @@ class _Asking:
     def requests(self) -> Iterator[Request]:
         while self.to_open:
             shard = self.to_open.popleft()
-            journal = self.open[shard] = Journal(self.journals / f"{shard:05d}.jsonl")
+            journal = self.open[shard] = Journal(journal_path(self.journals, shard))
             asked = {r.key: r for r in self.requests_of(shard)}
             pending = [r for k, r in asked.items() if k not in journal.replies]
             self.waiting[shard] = {r.key for r in pending}

@@ -58,6 +58,46 @@ def read_prefix(model: Any, tokens: tuple[int, ...]) -> Prefix:
     return Prefix(tokens, cache)
 
 
+# A cached prefix that misses at most this many tokens of the one that a window shares is used again as it is.
+_WORTH_A_NEW_PREFIX = 32
+
+
+def next_prefix(model: Any, kept: Prefix, prompts: Sequence[list[int]]) -> Prefix:
+    """The prefix that these prompts share. That of the window before is kept where it serves about as well."""
+    shared, alone = shared_prefix(prompts), len(prompts) == 1
+    length = len(kept.tokens)
+    if shared[:length] == kept.tokens and (alone or len(shared) <= length + _WORTH_A_NEW_PREFIX):
+        return kept
+    return Prefix((), None) if alone else read_prefix(model, shared)
+
+
+def spread(prefix: Prefix, rows: int) -> Any:
+    """A cache of its own for a batch, that begins with the prefix in every row."""
+    from transformers import DynamicCache
+
+    cache = DynamicCache()
+    if prefix.tokens:
+        for layer, kept in enumerate(prefix.cache.layers):
+            cache.update(kept.keys.expand(rows, -1, -1, -1), kept.values.expand(rows, -1, -1, -1), layer)
+    return cache
+
+
+def lay_out(
+    suffixes: Sequence[list[int]], length: int, device: Any
+) -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
+    """Ids (B S), mask (B P+S) and positions (B S) of a batch, as prefix | left pads | suffix; P is `length`."""
+    import torch
+
+    widest = max(len(suffix) for suffix in suffixes)
+    pads = [widest - len(suffix) for suffix in suffixes]
+    ids = [[0] * pad + suffix for pad, suffix in zip(pads, suffixes, strict=True)]
+    seen = [[1] * length + [0] * pad + [1] * (widest - pad) for pad in pads]
+    # A pad's position is never looked at; it only has to be one.
+    positions = [[max(length, at - pad) for at in range(length, length + widest)] for pad in pads]
+    ids_, seen_, positions_ = (torch.tensor(values, device=device) for values in (ids, seen, positions))
+    return ids_, seen_, positions_
+
+
 def decode(model: Any, rows: Sequence[Row], prefix: Prefix, stops: frozenset[int]) -> Iterator[tuple[Row, Finish]]:
     """Yields each row as it ends, by a token of `stops` or at its max_tokens; ended rows leave the batch."""
     batch = _Batch(model, rows, prefix)
@@ -66,25 +106,15 @@ def decode(model: Any, rows: Sequence[Row], prefix: Prefix, stops: frozenset[int
 
 
 class _Batch:
-    """The cache, mask and last tokens of the rows that still run. Laid out as prefix | left pads | suffix | reply."""
+    """The cache, mask and last tokens of the rows that still run. The reply goes on behind the suffix."""
 
     def __init__(self, model: Any, rows: Sequence[Row], prefix: Prefix) -> None:
-        import torch
-
         self.rows = list(rows)
         self._model = model
-        self._cache = _spread(prefix, len(rows))
+        self._cache = spread(prefix, len(rows))
         length = len(prefix.tokens)
         suffixes = [row.prompt[length:] for row in rows]
-        widest = max(len(suffix) for suffix in suffixes)
-        pads = [widest - len(suffix) for suffix in suffixes]
-        ids = [[0] * pad + suffix for pad, suffix in zip(pads, suffixes, strict=True)]
-        seen = [[1] * length + [0] * pad + [1] * (widest - pad) for pad in pads]
-        self._ids = torch.tensor(ids, device=model.device)  # B S
-        self._mask = torch.tensor(seen, device=model.device)  # B P+S
-        # A pad's position is never looked at; it only has to be one.
-        positions = [[max(length, at - pad) for at in range(length, length + widest)] for pad in pads]
-        self._positions = torch.tensor(positions, device=model.device)  # B S
+        self._ids, self._mask, self._positions = lay_out(suffixes, length, model.device)
 
     def step(self, stops: frozenset[int]) -> list[tuple[Row, Finish]]:
         """One more token for every row. Returns those that are done."""
@@ -137,14 +167,3 @@ class _Batch:
         self._ids = tokens[keep].unsqueeze(1).to(self._mask.device)  # B 1
         self._positions = self._positions[index, -1:] + 1
         self._mask = torch.cat([self._mask, self._mask.new_ones(len(keep), 1)], dim=1)
-
-
-def _spread(prefix: Prefix, rows: int) -> Any:
-    """A cache of its own for a batch, that begins with the prefix in every row."""
-    from transformers import DynamicCache
-
-    cache = DynamicCache()
-    if prefix.tokens:
-        for layer, kept in enumerate(prefix.cache.layers):
-            cache.update(kept.keys.expand(rows, -1, -1, -1), kept.values.expand(rows, -1, -1, -1), layer)
-    return cache

@@ -106,3 +106,27 @@ def make_engine(options: EngineOptions) -> Engine:
     from builders.llm.local_engine import LocalEngine
 
     return LocalEngine(weights, say=say)
+
+
+def refuse_scoring(options: EngineOptions) -> None:
+    """UserError where the engine cannot tell the likelihood of a text that is given."""
+    if options.engine == "openai":
+        raise UserError(
+            "--engine openai cannot judge by likelihood, since chat servers do not tell the probability of a text that "
+            "is given: use --engine local or --engine vllm, or --method listwise.",
+            exit_code=2,
+        )
+
+
+def make_scorer(options: EngineOptions) -> Engine:
+    """An engine that answers a request whose last turn is the assistant's with that turn's mean log-probability.
+
+    The caller closes it. UserError for an engine that cannot.
+    """
+    refuse_scoring(options)
+    if options.engine == "vllm":
+        return make_engine(options)
+    from builders.llm.local_scorer import LocalScorer
+    from builders.llm.weights import pinned_model
+
+    return LocalScorer(pinned_model(options.model or "smollm2", options.revision), say=say)

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from builders.cli.errors import UserError
-from builders.llm.decoding import Prefix, Row, decode, make_row, read_prefix, shared_prefix
+from builders.llm.decoding import Prefix, Row, decode, make_row, next_prefix
 from builders.llm.requests import Finish, Model, Reply, Request
 from builders.llm.weights import weights_of
-
-# A cached prefix that misses at most this many tokens of the one that a window shares is used again as it is.
-_WORTH_A_NEW_PREFIX = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +27,23 @@ class LocalOptions:
     prefix_cache: bool = True
 
 
+def load_model(
+    model: Model, dtype: str, device: str | None, say: Callable[[str], None] | None = None
+) -> tuple[Any, Any]:
+    """The tokenizer and the causal language model, ready to be run. UserError where there is no chat template."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # loading takes a fifth of a second; the stage shows its own progress
+    source, revision = weights_of(model, say)
+    tokenizer: Any = AutoTokenizer.from_pretrained(source, revision=revision)
+    if not tokenizer.chat_template:
+        raise UserError(f"The model {model.id} has no chat template: name an instruction-tuned one with --model.")
+    loaded: Any = AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=getattr(torch, dtype))
+    return tokenizer, loaded.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+
+
 class LocalEngine:
     """A causal language model. `reply_schema` is ignored: the prompt asks for the form, and the parser copes.
 
@@ -39,23 +53,11 @@ class LocalEngine:
     def __init__(
         self, model: Model, options: LocalOptions | None = None, say: Callable[[str], None] | None = None
     ) -> None:
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()  # loading takes a fifth of a second; the stage shows its own progress
         self.model = model
         self._options = options or LocalOptions()
-        source, revision = weights_of(model, say)
-        device = self._options.device or ("cuda" if torch.cuda.is_available() else "cpu")
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(source, revision=revision)
-        if not self._tokenizer.chat_template:
-            raise UserError(f"The model {model.id} has no chat template: name an instruction-tuned one with --model.")
-        dtype = getattr(torch, self._options.dtype)
-        loaded: Any = AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=dtype)
-        self._model: Any = loaded.to(device).eval()
-        self._longest: int = loaded.config.max_position_embeddings
-        self._stops = _stop_tokens(self._tokenizer, loaded)
+        self._tokenizer, self._model = load_model(model, self._options.dtype, self._options.device, say)
+        self._longest: int = self._model.config.max_position_embeddings
+        self._stops = _stop_tokens(self._tokenizer, self._model)
         self._prefix = Prefix((), None)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Reply]:
@@ -88,17 +90,11 @@ class LocalEngine:
                 yield self._reply(row, finish)
 
     def _prefix_of(self, rows: list[Row]) -> Prefix:
-        """The prefix that these rows share. That of the window before is kept where it serves about as well."""
         if not self._options.prefix_cache or not rows:
             return Prefix((), None)
-        shared = shared_prefix([row.prompt for row in rows])
-        kept, alone = self._prefix.tokens, len(rows) == 1
-        if shared[: len(kept)] == kept and (alone or len(shared) <= len(kept) + _WORTH_A_NEW_PREFIX):
-            return self._prefix
-        if alone:
-            return Prefix((), None)
-        self._prefix = read_prefix(self._model, shared)
-        return self._prefix
+        prefix = next_prefix(self._model, self._prefix, [row.prompt for row in rows])
+        self._prefix = prefix if prefix.tokens else self._prefix
+        return prefix
 
     def _prompt(self, request: Request) -> list[int]:
         messages = [dict(message) for message in request.messages]

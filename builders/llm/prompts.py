@@ -1,6 +1,7 @@
 """Prompts are files with a contract: texts, examples, sampling, form of the reply; its hash is its version."""
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,13 +9,18 @@ from functools import cache, partial
 from hashlib import blake2b
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 from builders.cli.errors import UserError
+from builders.llm.rankings import parse_ranking
 from builders.llm.replies import parse_reply
 from builders.llm.requests import Model, Request, Sampling, make_request
 from builders.store.resources import resource
 from builders.store.schemas import first_fault, load_schema
+
+_SHOWN = re.compile(r"^\[\d+\]", re.MULTILINE)
+# What comes back: a JSON object, labelled lines, a ranking of what was shown, or the likelihood of the answer itself.
+ReplyForm = Literal["json", "plain", "ranking", "likelihood"]
 
 
 @dataclass(frozen=True)
@@ -24,9 +30,11 @@ class Prompt:
     name: str
     version: str
     reply_schema_name: str
-    as_json: bool
+    reply: ReplyForm
+    placeholders: tuple[str, ...]
     sampling: Sampling
     user: str
+    answer: str
     opening: tuple[Mapping[str, str], ...]
     examples: tuple[Mapping[str, str], ...]
     slots: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -37,8 +45,8 @@ class Prompt:
         return list(load_schema(self.reply_schema_name)["properties"])
 
     def reply_schema(self) -> dict[str, Any] | None:
-        """The schema that an engine can hold the reply to; None where the prompt asks for labelled lines."""
-        if not self.as_json:
+        """The schema that an engine can hold the reply to; None where the prompt asks for no JSON object."""
+        if self.reply != "json":
             return None
         schema = load_schema(self.reply_schema_name)
         return {k: schema[k] for k in ("type", "properties", "required", "additionalProperties")}
@@ -49,10 +57,15 @@ class Prompt:
         return {name: values[int(generator.random() * len(values))] for name, values in sorted(self.slots.items())}
 
     def request(self, values: Mapping[str, str], model: Model, seed: int) -> Request:
-        """The request for one row: the system text, the examples as turns, and the row."""
-        user = {"role": "user", "content": _render(self.user, values)}
+        """The request for one row: the system text, the examples as turns, and the row.
+
+        Where a likelihood is asked for, `values` hold the answer too, and its turn ends the request.
+        """
+        turns: list[Mapping[str, str]] = [{"role": "user", "content": _render(self.user, values)}]
+        if self.reply == "likelihood":
+            turns.append({"role": "assistant", "content": _render(self.answer, values)})
         return make_request(
-            (*self.opening, user),
+            (*self.opening, *turns),
             prompt_version=self.version,
             model=model,
             sampling=self.sampling,
@@ -85,9 +98,11 @@ def load_prompt(name: str) -> Prompt:
         name=given["name"],
         version=f"{given['name']}-{blake2b(content, digest_size=6).hexdigest()}",
         reply_schema_name=given["reply_schema"],
-        as_json=given["reply"] == "json",
+        reply=given["reply"],
+        placeholders=tuple(given["placeholders"]),
         sampling=Sampling(**given["sampling"]),
         user=given["user"],
+        answer=answer,
         opening=tuple(opening),
         examples=tuple(given["examples"]),
         slots=given.get("slots", {}),
@@ -112,9 +127,19 @@ def _faults(given: Mapping[str, Any]) -> Iterator[str]:
     for number, example in enumerate(given["examples"], start=1):
         if wrong := sorted(needed ^ set(example)):
             yield f"example {number} needs exactly {', '.join(sorted(needed))}: see {', '.join(wrong)}"
-        parsed = parse_reply(_render(given["answer"], example), fields)
-        if parsed.parse != "complete" or any(parsed.fields[name] != example[name].strip() for name in fields):
+        if not _is_reply(given, example, fields):
             yield f"the answer of example {number} is not itself a reply of the form asked for ({given['reply']})"
+
+
+def _is_reply(given: Mapping[str, Any], example: Mapping[str, str], fields: Sequence[str]) -> bool:
+    answer = _render(given["answer"], example)
+    if given["reply"] == "likelihood":
+        return bool(answer)
+    if given["reply"] == "ranking":
+        shown = len(_SHOWN.findall(_render(given["user"], example)))
+        return parse_ranking(answer, shown).parse == "complete"
+    parsed = parse_reply(answer, fields)
+    return parsed.parse == "complete" and all(parsed.fields[name] == example[name].strip() for name in fields)
 
 
 def _template_faults(key: str, template: str, allowed: Sequence[str]) -> Iterator[str]:

@@ -38,7 +38,7 @@ def parse_reply(text: str, names: Sequence[str]) -> Parsed:
     fields = _object(text, names) or _plain_lines(text, names)
     if fields is not None:
         return _checked("complete", fields)
-    answer = _after_thoughts(text)
+    answer = after_thoughts(text)
     if answer is None:
         return Parsed("failed", fault="the reply ends while it is still thinking")
     for candidate in _objects_inside(answer):
@@ -51,7 +51,7 @@ def parse_reply(text: str, names: Sequence[str]) -> Parsed:
     return Parsed("failed", fault=_fault(answer, names))
 
 
-def _after_thoughts(text: str) -> str | None:
+def after_thoughts(text: str) -> str | None:
     """What follows the thinking (whose opening tag some chat templates put in the prompt); None where it never ends."""
     end = _THOUGHT_END.search(text)
     if end:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from builders.cli.errors import UserError
+from builders.llm.likelihood import is_scored, prompt_and_answer
 from builders.llm.requests import EngineStopped, Finish, Model, Reply, Request
+from builders.llm.vllm_likelihood import scored_reply, scoring
 from builders.llm.weights import weights_of
 
 # These are what `Model` pins.
@@ -17,19 +19,24 @@ _PINNED = ("model", "revision", "tokenizer", "tokenizer_revision")
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A request in the engine, its prompt's length, and what the shared clock said when it was sent."""
+    """A request in the engine, its prompt's length, and what the shared clock said when it was sent.
+
+    `answer` holds the tokens whose likelihood is asked for; empty where a reply is to be written.
+    """
 
     request: Request
     prompt_tokens: int
     clock: float
+    answer: list[int]
 
 
 class VLLMEngine:
     """`engine_args` are arguments of vllm.LLM, over the defaults here. At most `in_flight` requests are taken ahead.
 
-    The model's chat template is applied with `chat_template_kwargs`. Replies come as they finish. On a CPU, vLLM 0.32
-    dies where it splits the prefill of a seeded request: give it "enable_chunked_prefill": false and room for the
-    prompts ("max_num_batched_tokens": 32768).
+    The model's chat template is applied with `chat_template_kwargs`. Replies come as they finish. A request that ends
+    with the assistant's turn is scored: the reply is that turn's mean log-probability. On a CPU, vLLM 0.32 dies where
+    it splits the prefill of a seeded request: give it "enable_chunked_prefill": false and room for the prompts
+    ("max_num_batched_tokens": 32768).
     """
 
     def __init__(
@@ -92,21 +99,21 @@ class VLLMEngine:
         """Hands one request to vLLM. The reply, where there is nothing to wait for."""
         from vllm.exceptions import VLLMClientError
 
-        messages = [dict(message) for message in request.messages]
-        prompt: list[int] = self._tokenizer.apply_chat_template(
-            messages, add_generation_prompt=True, tokenize=True, return_dict=False, **self._template_kwargs
-        )
-        length, room = len(prompt), request.sampling.max_tokens
+        scored = is_scored(request)
+        prompt, answer = prompt_and_answer(self._tokenizer, request, self._template_kwargs)
+        # vLLM writes a token behind what it scores.
+        length, room = len(prompt), len(answer) + 1 if scored else request.sampling.max_tokens
         if length + room > self._longest:
             asked = f"{length} prompt tokens and {room} for the reply do not fit into the model's {self._longest}"
             return Reply(request.key, "", "context_too_long", asked, length, 0, 0.0)
         # Not the request's key: two requests may share it.
         name = str(next(self._numbers))
+        sampling = scoring() if scored else _sampling(request)
         try:
-            self._llm.llm_engine.add_request(name, {"prompt_token_ids": prompt}, _sampling(request))
+            self._llm.llm_engine.add_request(name, {"prompt_token_ids": prompt + answer}, sampling)
         except (VLLMClientError, ValueError) as error:
             return Reply(request.key, "", "failed", f"vLLM refused it: {error}"[:500], length, 0, 0.0)
-        sent[name] = _Sent(request, length, self._clock)
+        sent[name] = _Sent(request, length, self._clock, answer)
         return None
 
     def _step(self, sent: dict[str, _Sent]) -> list[Reply]:
@@ -123,14 +130,17 @@ class VLLMEngine:
                 "run the same command again to go on."
             ) from error
         self._clock += (time.perf_counter() - started) / sharers
-        return [self._reply(sent.pop(output.request_id), output.outputs[0]) for output in outputs if output.finished]
+        return [self._reply(sent.pop(output.request_id), output) for output in outputs if output.finished]
 
     def _reply(self, sent: _Sent, output: Any) -> Reply:
+        written, seconds = output.outputs[0], self._clock - sent.clock
+        if is_scored(sent.request):
+            return scored_reply(sent.request, sent.answer, output.prompt_logprobs, sent.prompt_tokens, seconds)
         known: dict[str, Finish] = {"stop": "stop", "length": "length"}
-        finish = known.get(str(output.finish_reason), "failed")
-        detail = f"vLLM ended it: {output.finish_reason}" if finish == "failed" else ""
-        made, seconds = len(output.token_ids), self._clock - sent.clock
-        return Reply(sent.request.key, output.text, finish, detail, sent.prompt_tokens, made, seconds)
+        finish = known.get(str(written.finish_reason), "failed")
+        detail = f"vLLM ended it: {written.finish_reason}" if finish == "failed" else ""
+        made = len(written.token_ids)
+        return Reply(sent.request.key, written.text, finish, detail, sent.prompt_tokens, made, seconds)
 
 
 def _sampling(request: Request) -> Any:

@@ -29,20 +29,10 @@ class Journal:
 
     def _read(self) -> dict[str, Reply]:
         content = self.path.read_bytes()
-        whole = content.rfind(b"\n") + 1
+        whole = _whole_lines(content)
         if whole < len(content):
             os.truncate(self.path, whole)
-        replies = {}
-        for number, line in enumerate(content[:whole].splitlines(), start=1):
-            try:
-                reply = Reply(**json.loads(line))
-            except (ValueError, TypeError) as fault:
-                raise UserError(
-                    f"Line {number} of the journal {self.path} is damaged ({fault}): delete that line, then run the "
-                    "same command; its request is sent again."
-                ) from None
-            replies[reply.key] = reply
-        return replies
+        return _replies(self.path, content[:whole])
 
     def append(self, reply: Reply) -> None:
         reply = replace(reply, text=storable(reply.text), detail=storable(reply.detail))
@@ -62,3 +52,29 @@ class Journal:
         if not self._file.closed:
             self.sync()
             self._file.close()
+
+
+def read_journal(path: Path) -> dict[str, Reply]:
+    """The replies by request key, without opening the journal for writing; none where there is no journal yet."""
+    if not path.exists():
+        return {}
+    content = path.read_bytes()
+    return _replies(path, content[: _whole_lines(content)])
+
+
+def _whole_lines(content: bytes) -> int:
+    return content.rfind(b"\n") + 1
+
+
+def _replies(path: Path, lines: bytes) -> dict[str, Reply]:
+    replies = {}
+    for number, line in enumerate(lines.splitlines(), start=1):
+        try:
+            reply = Reply(**json.loads(line))
+        except (ValueError, TypeError) as fault:
+            raise UserError(
+                f"Line {number} of the journal {path} is damaged ({fault}): delete that line, then run the same "
+                "command; its request is sent again."
+            ) from None
+        replies[reply.key] = reply
+    return replies

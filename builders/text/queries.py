@@ -56,7 +56,7 @@ class Sample:
 
 
 def choose_sample(version: Version, limit: int | None, seed: int) -> Sample:
-    """`limit` rows (all where None); a larger sample of a seed holds the smaller one, whatever the sharding."""
+    """`limit` rows (all where None), by key; a larger sample of a seed holds the smaller one, whatever the sharding."""
     if limit is None:
         return Sample(seed, 2**64)
     key = key_column(version.record)

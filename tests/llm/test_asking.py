@@ -8,7 +8,7 @@ from itertools import islice
 import pytest
 
 from builders.cli.progress import Progress
-from builders.llm.asking import answer_shards
+from builders.llm.asking import answer_rounds, answer_shards
 from builders.llm.requests import EngineStopped, Reply
 from builders.store.journals import Journal
 from tests.llm.making import ask
@@ -178,3 +178,39 @@ def test_shards_are_delivered_as_they_end_and_not_all_at_the_end(tmp_path):
     with Progress("tests", None) as progress:
         answer_shards(Watched(), [0, 1, 3], lambda n: [ask(t) for t in SHARDS[n]], tmp_path, deliver, progress)
     assert order == ["reply"] * 3 + [0, 1, "reply", 3]
+
+
+@pytest.mark.parametrize("ahead", [1, 4, 100])
+@pytest.mark.parametrize("stops_after", [None, 0, 1, 3, 5, 8])
+def test_what_is_asked_next_depends_on_the_replies_and_nothing_is_asked_twice(tmp_path, ahead, stops_after):
+    """Each row of shard n asks n + 1 times, every question made of the reply before."""
+    rows = {0: ["a", "b"], 1: ["c", "d"], 2: ["e"], 3: []}
+
+    def requests_of(shard, replies):
+        known = []
+        for row in rows[shard]:
+            known.append(ask(row))
+            while known[-1].key in replies and len(known) % (shard + 1):
+                known.append(ask(f"more than {replies[known[-1].key].text}"))
+        return known
+
+    def go(engine):
+        delivered = {}
+        with Progress("tests", None) as progress:
+            answer_rounds(engine, list(rows), requests_of, tmp_path, delivered.__setitem__, progress)
+        return {shard: sorted(reply.text for reply in replies.values()) for shard, replies in delivered.items()}
+
+    engines = [Answers(ahead, stops_after)]
+    if stops_after is not None:
+        with pytest.raises(EngineStopped):
+            go(engines[0])
+        engines.append(Answers(ahead))
+    delivered = go(engines[-1])
+    assert delivered[2] == [
+        "reply to e",
+        "reply to more than reply to e",
+        "reply to more than reply to more than reply to e",
+    ]
+    assert {shard: len(texts) for shard, texts in delivered.items()} == {0: 2, 1: 4, 2: 3, 3: 0}
+    answered = [text for engine in engines for text in engine.answered]
+    assert len(answered) == len(set(answered)) == 9

@@ -16,7 +16,8 @@ from builders.text.languages import named_language
 from builders.text.query_gates import query_fault
 from builders.text.triplet_gates import triplet_fault
 
-SHIPPED = sorted(path.stem for path in folder("prompts").glob("*.toml"))
+# Those that ask for a query; tests/llm/test_judging_prompts.py has those that judge.
+SHIPPED = sorted(path.stem for path in folder("prompts").glob("synthetic_query*.toml"))
 MODEL = Model("tiny", "1")
 TOML = '''name = "mine"
 purpose = "A prompt of these tests."
@@ -97,7 +98,7 @@ def test_a_request_is_the_system_text_the_examples_and_the_row(name):
     assert roles == ["system"] + ["user", "assistant"] * len(prompt.examples) + ["user"]
     assert all(value in request.messages[-1]["content"] for value in given.values())
     assert (request.seed, request.sampling) == (3, prompt.sampling)
-    assert (request.reply_schema is not None) == prompt.as_json
+    assert (request.reply_schema is not None) == (prompt.reply == "json")
     if request.reply_schema:
         assert list(request.reply_schema["properties"]) == prompt.fields == request.reply_schema["required"]
 

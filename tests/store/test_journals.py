@@ -17,7 +17,7 @@ from builders import synthetic_queries
 from builders.cli.errors import UserError
 from builders.llm.engines import EngineOptions
 from builders.llm.requests import Finish, Reply
-from builders.store.journals import Journal
+from builders.store.journals import Journal, read_journal
 from builders.store.versions import Version
 from tests.making import FakeEngine, one_query, parquet_bytes
 
@@ -184,3 +184,16 @@ def test_a_device_that_is_full_is_raised(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="No space left"):
             journal.append(reply(1))
     assert journal.replies == {}
+
+
+def test_a_reader_sees_whole_lines_and_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "0.jsonl"
+    assert read_journal(path) == {}
+    assert not path.exists()
+    content = written(path, [reply(0), reply(1)])
+    path.write_bytes(content[:-4])
+    assert read_journal(path) == {"key0": reply(0)}
+    assert path.read_bytes() == content[:-4]
+    path.write_bytes(b"{}\n" + content)
+    with pytest.raises(UserError, match="Line 1 of the journal"):
+        read_journal(path)
