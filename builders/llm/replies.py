@@ -11,6 +11,8 @@ Parse = Literal["complete", "repaired", "failed"]
 
 _FENCE = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.DOTALL | re.IGNORECASE)
 _STRING = r'"(?:[^"\\]|\\.)*+"'
+# Anything else after a closing quotation mark means that it stood inside the value, which is cut there.
+_AFTER_STRING = r"(?=\s*+(?:[,}\]]|\Z))"
 _OBJECT_START = re.compile(r'\{\s*"')
 _THOUGHT_START, _THOUGHT_END = re.compile(r"<think(?:ing)?>"), re.compile(r"</think(?:ing)?>")
 _QUOTES = {'"': '"', "'": "'", "“": "”", "«": "»", "「": "」", "‘": "’", "`": "`"}
@@ -120,7 +122,7 @@ def _begun_object(text: str, names: Sequence[str]) -> dict[str, str] | None:
     that was asked for once more, which is meant cannot be told.
     """
     pairs = r"\s*+,\s*+".join(rf'"{name}"\s*+:\s*+({_STRING})' for name in names)
-    begun = re.search(r"\{\s*+" + pairs, text, re.DOTALL)
+    begun = re.search(r"\{\s*+" + pairs + _AFTER_STRING, text, re.DOTALL)
     if begun is None or re.search(rf'"(?:{"|".join(names)})"\s*+:', text[begun.end() :]):
         return None
     try:

@@ -84,6 +84,7 @@ FAILED = {
     "smart quotes": OBJECT.replace('"', "”"),
     "truncated object": OBJECT[:-15],
     "a field twice, not closed": OBJECT.replace("}", f', "query": {json.dumps(Q)}'),
+    "marks inside the last value": OBJECT.replace(json.dumps(L), '"the "Queen\'s" English"'),
     "a broken escape": OBJECT.replace("}", ",}").replace("why", r"\x", 1),
     "truncated in a fence": f"```json\n{PRETTY[:-20]}",
     "truncated labels": f"Task: {T}\nQuery: {Q}",
