@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ from builders.retrieval import known_texts, vectors
 from builders.retrieval.known_texts import KnownTexts, hashes_of
 from builders.retrieval.topk import top_k
 from builders.retrieval.vectors import Vectors, document_order, encode_shards, encode_version
-from builders.store.versions import find_version, read_rows
+from builders.store.versions import Version, find_version, read_rows
 from builders.text.hashes import text_hash
 from tests.retrieval.making import HashEncoder, brute_force, same, vector_of
 
@@ -137,7 +139,8 @@ def test_two_at_once_are_kept_apart(tmp_path: Path) -> None:
 def test_the_blocks_of_a_version_give_the_same_as_brute_force(tmp_path: Path, built: Path) -> None:
     chunks = find_version(built, "chunks")
     made = encode_version(HashEncoder(), "document", tmp_path, chunks, ("title", "text"))
-    ids, numbers = document_order(chunks)
+    ordered, numbers = document_order(chunks)
+    ids = ordered.to_pylist()
     rows = [row for shard in chunks.shards() for row in read_rows(shard, ["chunk_id", "title", "text"])]
     assert ids == sorted(row["chunk_id"] for row in rows) and made.rows == len(ids) > 10
     assert [ids[number] for number in numbers] == [row["chunk_id"] for row in rows]
@@ -147,6 +150,28 @@ def test_the_blocks_of_a_version_give_the_same_as_brute_force(tmp_path: Path, bu
     queries = stored[:5].astype(np.float32)
     assert same(top_k(queries, made.blocks(numbers), 7), brute_force(queries, stored, 7, numbers))
     assert list(tmp_path.glob("*/*/manifest.json")) == []  # no table version
+
+
+_AWKWARD = ["", "a", "A", "z", "é", "e\u0301", "中", "\uffff", "\U00010000", "a\0b", "a-1", "a-10", "a-2"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    shards=st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(_AWKWARD)), max_size=5)
+)
+def test_ids_are_ordered_as_python_orders_them(
+    shards: list[list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Also above U+FFFF, where UTF-16 would order otherwise."""
+    folder = tmp_path_factory.mktemp("ordered")
+    for number, ids in enumerate(shards):
+        pq.write_table(pa.table({"chunk_id": pa.array(ids, pa.string())}), folder / f"{number}.parquet")
+    files = [{"path": f"{number}.parquet"} for number in range(len(shards))]
+    ordered, numbers = document_order(Version(folder, {"identity": {"record": "chunk"}, "files": files}))
+    every = [value for ids in shards for value in ids]
+    assert ordered.to_pylist() == sorted(every) and ordered.type == pa.large_string()
+    assert [ordered[int(number)].as_py() for number in numbers] == every
+    assert sorted(numbers.tolist()) == list(range(len(every)))
 
 
 def test_hashes_are_those_of_the_tables() -> None:
