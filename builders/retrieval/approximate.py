@@ -75,7 +75,9 @@ def _build(blocks: Callable[[], Iterable[Block]], dim: int, kind: Kind, effort: 
     try:
         import faiss
     except ImportError:
-        raise UserError("faiss is not installed here: run `pip install 'drama[mine]'`, or search exactly") from None
+        raise UserError(
+            "The package faiss is not installed here: run `pip install 'drama[mine]'`, or search exactly."
+        ) from None
     total = sum(len(block) for _, block in blocks())
     lists = max(1, min(int(4 * total**0.5), total // _TRAINED_ON))
     if kind == "hnsw":

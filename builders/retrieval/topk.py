@@ -53,7 +53,7 @@ def top_k(
     """
     n, dim = queries.shape
     if k < 1:
-        raise UserError(f"k = {k} asks for no documents: give 1 or more.", exit_code=2)
+        raise UserError(f"The k = {k} asks for no documents: give 1 or more.", exit_code=2)
     state = np.full((n, k), EMPTY)
     if not n:
         return unpack(state)

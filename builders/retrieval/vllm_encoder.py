@@ -1,7 +1,6 @@
 """vLLM's pooling in this process behind encode(texts, role): offline, continuous batches."""
 
 import gc
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builders.cli.errors import UserError
+from builders.llm.engine_args import check_not_pinned, read_engine_args
 from builders.llm.weights import weights_of
 from builders.retrieval.encoders import EncoderOptions, Role, identity_of, shown, unit_vectors
 from builders.retrieval.minilm import pinned_retriever, retriever_weights
@@ -21,12 +21,8 @@ class VLLMEncoder:
     """`engine_args` are arguments of vllm.LLM. The tokenizer's chat template is not applied."""
 
     def __init__(self, options: EncoderOptions) -> None:
-        self._arguments: dict[str, Any] = json.loads(options.engine_args)
-        pinned = [name for name in _PINNED if name in self._arguments]
-        if pinned:
-            raise UserError(
-                f"--engine-args names {pinned[0]}: use the option of its own, which is recorded", exit_code=2
-            )
+        self._arguments = read_engine_args(options.engine_args)
+        check_not_pinned(self._arguments, _PINNED, "--model, --revision and --dtype")
         self._pinned = pinned_retriever(options.model, options.revision)
         self.model = shown(self._pinned)
         self.truncated = 0
@@ -77,7 +73,7 @@ class VLLMEncoder:
             import vllm
         except ImportError:
             raise UserError(
-                "vLLM is not installed here: `pip install 'drama[vllm]'` in an environment of its own"
+                "The package vLLM is not installed here: run `pip install 'drama[vllm]'` in an environment of its own."
             ) from None
         source, revision = retriever_weights(self._pinned, weights_of)
         chosen = {**self._arguments, "revision": revision, "tokenizer_revision": revision, "dtype": self._options.dtype}
