@@ -125,6 +125,17 @@ def identity_of(options: EncoderOptions, model: Model, role: Role, dtype: str) -
     }
 
 
+def resolved(dtype: Dtype) -> str:
+    """The number type itself, which determines vectors: auto is another one on another machine."""
+    if dtype != "auto":
+        return dtype
+    try:
+        import torch
+    except ImportError:
+        return "float32"
+    return "bfloat16" if torch.cuda.is_available() else "float32"
+
+
 def _own_prompt(options: EncoderOptions, role: Role) -> bool:
     given = options.query_prompt if role == "query" else options.document_prompt
     return given is None and options.encoder == "sentence-transformers"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from builders.cli.errors import UserError
 from builders.llm.engine_args import read_engine_args
 from builders.llm.weights import weights_of
-from builders.retrieval.encoders import EncoderOptions, Role, identity_of, shown, unit_vectors
+from builders.retrieval.encoders import EncoderOptions, Role, identity_of, resolved, shown, unit_vectors
 from builders.retrieval.minilm import pinned_retriever, retriever_weights
 
 
@@ -22,7 +22,7 @@ class SentenceTransformersEncoder:
         self.truncated = 0
         self._options = options
         self._loaded: Any = None
-        self._dtype = options.dtype if options.dtype != "auto" else _best_dtype()
+        self._dtype = resolved(options.dtype)
 
     @property
     def dim(self) -> int:
@@ -94,11 +94,3 @@ class SentenceTransformersEncoder:
             loaded.max_seq_length = self._options.max_length
         self._loaded = loaded.eval()
         return self._loaded
-
-
-def _best_dtype() -> str:
-    try:
-        import torch
-    except ImportError:
-        return "float32"
-    return "bfloat16" if torch.cuda.is_available() else "float32"
