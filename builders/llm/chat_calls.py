@@ -1,4 +1,4 @@
-"""One request to one reply over HTTP: attempts, waits, the dialect of the server, and when to stop the run."""
+"""One request to one reply over HTTP: the dialect of the server, and whether a row or the server is to blame."""
 
 import asyncio
 import time
@@ -9,17 +9,14 @@ from typing import Any, Literal
 from builders.cli.errors import UserError
 from builders.llm.chat_completions import body_of, read_reply
 from builders.llm.dialects import DIALECTS, REFUSALS, Dialect
-from builders.llm.requests import EngineStopped, Finish, Model, Reply, Request
-from builders.llm.retries import Breaker, Retries, wait_before
-from builders.llm.server_address import checked_address, is_loopback, key_for
-from builders.llm.server_faults import Fault, fault_of
+from builders.llm.requests import Finish, Model, Reply, Request
+from builders.llm.retries import Breaker, Retries
+from builders.llm.server_calls import Endpoint, Failed, ServerCalls
+from builders.llm.server_faults import OF_THE_ROW, Fault, fault_of
 
-_GO_ON = "everything answered is kept; run the same command again to go on"
+_KEPT = "everything answered is kept"
 _SUBJECT = "the server "
 _FINISH: dict[str, Finish] = {"too_long": "context_too_long", "refused": "refusal"}
-# With nothing answered yet, a server that is not there after this many tries was not started or is somewhere else.
-_TRIES_TO_FIND = 3
-_OF_THE_ROW = frozenset({"rejected", *_FINISH})
 _HARMLESS = "Write one short sentence about a river."
 
 
@@ -51,26 +48,19 @@ class ChatCalls:
     """The client of one server and what it has learnt about it. Lives on one event loop."""
 
     def __init__(self, model: Model, base_url: str, options: OpenAIOptions, say: Callable[[str], None]) -> None:
-        import httpx2
-        import openai
-
-        self.address = checked_address(base_url)
         self.dialect: Dialect | None = None if options.dialect == "auto" else options.dialect
         self._tokens_field = "max_tokens" if options.tokens_field == "auto" else options.tokens_field
         self._model = model
         self._options = options
         self._say = say
         self._probing, self._checking = asyncio.Lock(), asyncio.Lock()
-        self._key = key_for(self.address, options.api_key_env)
-        timeout = httpx2.Timeout(options.timeout, connect=min(10.0, options.timeout))
-        # The client's own pool keeps 100 connections; more requests than that would open a new one each.
-        limits = httpx2.Limits(max_connections=options.concurrency, max_keepalive_connections=options.concurrency)
-        # A proxy of the environment cannot reach a server on this machine.
-        http = openai.DefaultAsyncHttpxClient(limits=limits, timeout=timeout, trust_env=not is_loopback(self.address))
-        self._client = openai.AsyncOpenAI(api_key=self._key, base_url=self.address, max_retries=0, http_client=http)
+        limits = options.concurrency, options.timeout
+        endpoint = Endpoint(base_url, "/chat/completions", model.id, options.api_key_env, *limits)
+        self._server = ServerCalls(endpoint, options.retries, _KEPT)
+        self._server.open()
 
     async def close(self) -> None:
-        await self._client.close()
+        await self._server.close()
 
     async def reply_to(self, request: Request, breaker: Breaker) -> Reply:
         """The reply, also where it is that the row cannot be answered. Raises EngineStopped where no row can be."""
@@ -87,7 +77,7 @@ class ChatCalls:
             result = await self._attempts(request, dialect, breaker, probing=dialect != DIALECTS[-1])
             if isinstance(result, Reply):
                 self.dialect = dialect
-                self._say(f"The server at {self.address} takes structured output as {dialect}.")
+                self._say(f"The server at {self._server.address} takes structured output as {dialect}.")
                 return result
             if result.kind in _FINISH or result.status not in REFUSALS:
                 break
@@ -97,96 +87,37 @@ class ChatCalls:
     async def _attempts(
         self, request: Request, dialect: Dialect, breaker: Breaker, *, probing: bool = False
     ) -> Reply | Fault:
-        tries = charged = 0
-        failing_since: float | None = None
-        while True:
-            tokens_field = self._tokens_field
-            try:
-                reply = await self._call(request, dialect, tokens_field)
-            except Exception as error:  # noqa: BLE001 - fault_of raises what it does not know
-                fault = self._without_key(fault_of(error))
-            else:
-                breaker.replied()
-                return reply
-            if self._learns_tokens_field(fault, tokens_field):
-                continue
-            if fault.kind in _OF_THE_ROW:
-                breaker.replied()
-                return fault
-            self._stop_where_hopeless(fault, breaker)
-            tries += 1
-            # "Too many requests" is nobody's fault: patience bounds it, not the number of attempts.
-            charged += fault.kind != "limited"
-            failing_since = breaker.clock() if failing_since is None else failing_since
-            if probing and fault.status in REFUSALS and charged >= 2:
-                return fault
-            if self._used_up(fault, charged, failing_since, breaker):
-                await self._stop_where_silent(request, dialect, fault, charged, failing_since, breaker)
-                return fault
-            await asyncio.sleep(wait_before(tries, self._options.retries, fault.wait))
+        def enough(fault: Fault, attempts: int) -> bool:
+            return probing and fault.status in REFUSALS and attempts >= 2
 
-    def _used_up(self, fault: Fault, charged: int, failing_since: float, breaker: Breaker) -> bool:
-        """True where this row has had its chances."""
-        retries = self._options.retries
-        if fault.kind == "limited":
-            # Where nobody is answered, the breaker's patience ends, and with it the run.
-            return breaker.last_answer > failing_since and breaker.clock() - failing_since >= retries.patience
-        nobody_yet = fault.kind == "away" and not breaker.answered
-        return charged >= min(retries.max_attempts, _TRIES_TO_FIND if nobody_yet else retries.max_attempts)
+        result = await self._server.attempts(lambda: self._call(request, dialect), breaker, enough)
+        if isinstance(result, Reply):
+            return result
+        if result.fault.kind not in OF_THE_ROW and not enough(result.fault, result.attempts):
+            await self._stop_where_silent(request, dialect, result, breaker)
+        return result.fault
 
-    async def _stop_where_silent(
-        self, request: Request, dialect: Dialect, fault: Fault, charged: int, failing_since: float, breaker: Breaker
-    ) -> None:
+    async def _stop_where_silent(self, request: Request, dialect: Dialect, failed: Failed, breaker: Breaker) -> None:
         """Raises EngineStopped where the server has answered nothing since this row first failed.
 
         One bad row, alone at the end of a run or ahead of slow ones, looks like that too, and would stop every run
         after this one: so a question of the same shape, with words that no server chokes on, is asked before.
         """
         async with self._checking:
-            if breaker.last_answer > failing_since:
+            if breaker.last_answer > failed.since:
                 return
             messages = tuple({**message, "content": _HARMLESS} for message in request.messages)
             try:
-                await self._call(replace(request, messages=messages), dialect, self._tokens_field)
+                await self._send(replace(request, messages=messages), dialect, self._tokens_field)
             except Exception as error:  # noqa: BLE001 - fault_of raises what it does not know
                 if fault_of(error).kind not in _FINISH:
-                    raise EngineStopped(self._away(fault, charged, breaker)) from None
+                    raise self._server.away(failed.fault, failed.attempts, breaker) from None
             breaker.replied()
-
-    def _stop_where_hopeless(self, fault: Fault, breaker: Breaker) -> None:
-        where, variable = f"The server at {self.address}", self._options.api_key_env
-        stops = {
-            "denied": f"check the key in {variable}, or name another variable with --api-key-env",
-            "no_model": f"it has no model {self._model.id!r}, so correct --model",
-            "no_page": "correct --base-url, which most often ends in /v1",
-            "no_credit": f"the account of the key in {variable} has no credit left",
-        }
-        if fault.kind in stops:
-            raise EngineStopped(f"{where} {fault.what}: {stops[fault.kind]}; {_GO_ON}.")
-        patience = self._options.retries.patience
-        if fault.wait is not None and fault.wait > patience:
-            raise EngineStopped(f"{where} asks to wait {fault.wait:.0f} s, patience is {patience:.0f} s; {_GO_ON}.")
-        if fault.kind == "limited":
-            lasted = breaker.rate_limited(fault.what)
-            if lasted is not None:
-                raise EngineStopped(f"{where} {fault.what}, and nothing else for {lasted:.0f} s; {_GO_ON}.")
-            return
-        failures = breaker.failed(fault.what)
-        if failures is not None:
-            raise EngineStopped(self._away(fault, failures, breaker))
-
-    def _away(self, fault: Fault, failures: int, breaker: Breaker) -> str:
-        advice = ""
-        if fault.kind == "away" and fault.status is None:
-            advice = "start it, or correct --base-url; "
-        elif not breaker.answered:
-            advice = "look at its log, or correct --base-url, --model, --engine-args or --timeout; "
-        return f"The server at {self.address} {fault.what} (the last {failures} attempts failed); {advice}{_GO_ON}."
 
     def none_answered(self, rows: int, last: Reply) -> str:
         """The sentence with which a run stops whose first rows were all rejected or given up."""
         return (
-            f"The server at {self.address} answered none of the first {rows} requests; the last time it "
+            f"The server at {self._server.address} answered none of the first {rows} requests; the last time it "
             f"{last.detail.removeprefix(_SUBJECT)}; correct --model, --engine-args, --timeout or the prompt, then run "
             "the same command again."
         )
@@ -195,7 +126,17 @@ class ChatCalls:
         """One line of the story, while nothing is answered."""
         n = breaker.unanswered
         failed = f"{n} attempt{'s' * (n > 1)} failed, the last time it {breaker.last_fault}" if n else "none failed yet"
-        self._say(f"No answer from {self.address} for {seconds:.0f} s: {failed}; waiting.")
+        self._say(f"No answer from {self._server.address} for {seconds:.0f} s: {failed}; waiting.")
+
+    async def _call(self, request: Request, dialect: Dialect) -> Reply:
+        """One attempt, and a second one where the first teaches the name of the field for the reply's length."""
+        sent = self._tokens_field
+        try:
+            return await self._send(request, dialect, sent)
+        except Exception as error:
+            if not self._learns_tokens_field(fault_of(error), sent):
+                raise
+        return await self._send(request, dialect, self._tokens_field)
 
     def _learns_tokens_field(self, fault: Fault, sent: str) -> bool:
         if self._options.tokens_field != "auto" or sent != "max_tokens" or fault.kind != "rejected":
@@ -204,20 +145,10 @@ class ChatCalls:
             self._tokens_field = "max_completion_tokens"
         return self._tokens_field != sent
 
-    def _without_key(self, fault: Fault) -> Fault:
-        """Servers repeat keys in their complaints."""
-        return replace(fault, what=fault.what.replace(self._key, "***").rstrip(". "))
-
-    async def _call(self, request: Request, dialect: Dialect, tokens_field: str) -> Reply:
-        import httpx2
-
+    async def _send(self, request: Request, dialect: Dialect, tokens_field: str) -> Reply:
         body = body_of(self._model.id, request, dialect, tokens_field, self._options.extra_body)
         started = time.perf_counter()
-        async with asyncio.timeout(self._options.timeout):
-            # The client's generic call: chat.completions.create walks the types of every message first, a quarter of
-            # its time, and builds objects of an answer that may miss any field.
-            answer = await self._client.post("/chat/completions", cast_to=httpx2.Response, body=body)
-        return read_reply(request, answer.content, time.perf_counter() - started)
+        return read_reply(request, await self._server.post(body), time.perf_counter() - started)
 
 
 def _reply(request: Request, result: Reply | Fault) -> Reply:

@@ -1,6 +1,5 @@
 """The engine that a command line asks for."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any, Literal
 
 from builders.cli.errors import UserError
 from builders.cli.progress import say
+from builders.llm.engine_args import read_engine_args
 from builders.llm.requests import Engine, Model
 
 
@@ -50,17 +50,11 @@ class EngineOptions:
             raise UserError("--engine-args is not used by --engine local: leave it out.", exit_code=2)
         if self.price is not None and not all(math.isfinite(p) and p >= 0 for p in self.price):
             raise UserError(f"--price {self.price[0]} {self.price[1]} holds no price: give two numbers.", exit_code=2)
-        try:
-            if not isinstance(json.loads(self.engine_args), dict):
-                raise ValueError("not an object")
-        except ValueError as fault:
-            raise UserError(
-                f"--engine-args is not a JSON object ({fault}): {self.engine_args[:80]}", exit_code=2
-            ) from None
+        read_engine_args(self.engine_args)
 
     def identity(self) -> dict[str, Any]:
         """What can change a reply beside the model. Where a server stands does not: --revision names what it serves."""
-        extra = {"engine_args": json.loads(self.engine_args), "structured": self.structured}
+        extra = {"engine_args": read_engine_args(self.engine_args), "structured": self.structured}
         return {"engine": self.engine, **({} if self.engine == "local" else extra)}
 
 
@@ -83,7 +77,7 @@ def find_model(options: EngineOptions) -> Model:
 
 def make_engine(options: EngineOptions) -> Engine:
     """The engine, with its model loaded. The caller closes it."""
-    arguments = json.loads(options.engine_args)
+    arguments = read_engine_args(options.engine_args)
     if options.engine == "openai":
         from builders.llm.chat_calls import OpenAIOptions
         from builders.llm.openai_engine import OpenAIEngine

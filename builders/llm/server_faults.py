@@ -23,8 +23,16 @@ class Fault:
     wait: float | None = None
 
 
+# Kinds that say nothing about the server: it was at work, and will not have this request.
+OF_THE_ROW = frozenset({"rejected", "too_long", "refused"})
+
+
 class BadBody(Exception):
-    """The server answered 200 with something that is not a chat completion."""
+    """The server answered 200 with something that is not what was `wanted`."""
+
+    def __init__(self, said: str, wanted: str = "chat completion") -> None:
+        super().__init__(said)
+        self.wanted = wanted
 
 
 _TOO_LONG = re.compile(
@@ -54,7 +62,7 @@ def fault_of(error: Exception) -> Fault:
     if isinstance(error, TimeoutError):
         return Fault("again", "did not answer in time")
     if isinstance(error, BadBody):
-        return Fault("again", f"answered with no chat completion: {_first_line(str(error))}")
+        return Fault("again", f"answered with no {error.wanted}: {_first_line(str(error))}")
     raise error
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from builders.cli.errors import UserError
+from builders.llm.engine_args import check_not_pinned
 from builders.llm.likelihood import is_scored, prompt_and_answer
 from builders.llm.requests import EngineStopped, Finish, Model, Reply, Request
 from builders.llm.vllm_likelihood import scored_reply, scoring
@@ -48,9 +49,7 @@ class VLLMEngine:
         in_flight: int = 1024,
     ) -> None:
         given = dict(engine_args or {})
-        pinned = [name for name in _PINNED if name in given]
-        if pinned:
-            raise UserError(f"The --engine-args name {pinned[0]}: use --model and --revision, which are recorded.")
+        check_not_pinned(given, _PINNED, "--model and --revision")
         try:
             import vllm
         except ImportError:

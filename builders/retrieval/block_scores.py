@@ -6,6 +6,7 @@ float64, which is the same everywhere. So bfloat16 will do for the fast one, on 
 (190 GFLOP/s a core against 77 in float32); what its 8 bits lose is computed from the vectors, not assumed.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builders.cli.errors import UserError
+from builders.retrieval.rankings import DECIMALS
 
 Rows = NDArray[np.int64]
 # Pairs scored at a time: on a CPU, what stays in the cache (3 times faster than 4,096).
 _CPU_PAIRS, _GPU_PAIRS = 512, 65_536
 # More candidates than this many times k, on average, are thinned by the block's own k-th score first.
-_MANY = 4
+MANY = 4
+# Two scores this far apart may be rounded to the same.
+ROUNDING = 10.0**-DECIMALS
 # A product given in bfloat16 is off by at most this share of itself; on a GPU it is given in float32.
 _BFLOAT16 = 2.0**-8
 _BITS = np.int16(0x7FFF)
@@ -33,9 +37,12 @@ def cpu_multiplies_bfloat16() -> bool:
 
 
 class DocumentBlock:
-    """Documents at hand, float32 (rows, dim). Its methods may be called from several threads at once."""
+    """Documents at hand, float32 (rows, dim), for torch: on a GPU, or in bfloat16 on a CPU (float_scores: in float32).
 
-    def __init__(self, documents: NDArray[np.float32], longest: float, *, device: str, half: bool) -> None:
+    Its methods may be called from several threads at once.
+    """
+
+    def __init__(self, documents: NDArray[np.float32], longest: float, device: str, *, half: bool) -> None:
         import torch
 
         self._torch: Any = torch
@@ -47,23 +54,26 @@ class DocumentBlock:
         self._lost = float(_rounding(self._documents, self._coarse).max())
         self._share = _BFLOAT16 if half and not self._on_gpu else 0.0
 
-    def candidates(self, queries: NDArray[np.float32], floor: NDArray[np.float64], k: int) -> tuple[Rows, Rows]:
-        """(which, rows), sorted: every document that may score at least `floor` (n,) and be among the block's best k.
+    def candidates(
+        self, queries: NDArray[np.float32], known: NDArray[np.float32], k: int
+    ) -> Iterator[tuple[Rows, Rows]]:
+        """(which, rows), sorted by query, once: every document that may be among a query's best k.
 
-        A floor of -inf is a query that has no k documents yet.
+        known: (n, k), the rounded scores of the best that each query has so far, best first; -inf where it has fewer.
         """
+        # Of two that are rounded to the same, the lower index wins.
+        floor = known[:, -1].astype(np.float64) - ROUNDING
         sent = self._torch.as_tensor(queries, device=self._device)
         coarse = sent.bfloat16() if self._half else sent
         scores = self._product(coarse)
         slack = self._slack(sent, coarse)
         width, unknown = scores.shape[1], np.flatnonzero(np.isneginf(floor))
         if width > k and len(unknown):
-            floor = floor.copy()
             floor[unknown] = self._own_kth(scores[unknown], k, slack[unknown])
         which, rows = self._above(scores, floor - slack)
-        if width > k and len(which) > _MANY * k * len(queries):
+        if width > k and len(which) > MANY * k * len(queries):
             which, rows = self._above(scores, np.maximum(floor, self._own_kth(scores, k, slack)) - slack)
-        return which, rows
+        yield which, rows
 
     def precise(self, queries: NDArray[np.float32], which: Rows, rows: Rows) -> NDArray[np.float64]:
         """The precise scores of pairs: query which[i] against row rows[i]."""
@@ -100,7 +110,7 @@ class DocumentBlock:
     def _own_kth(self, scores: Any, k: int, slack: NDArray[np.float64]) -> NDArray[np.float64]:
         """A score that k documents of the block reach, whatever was lost."""
         kth: NDArray[np.float64] = scores.topk(k, dim=1).values[:, -1].double().cpu().numpy()
-        return kth - 1.01 * self._share * np.abs(kth) - slack
+        return kth - 1.01 * self._share * np.abs(kth) - slack - ROUNDING
 
     def _above(self, scores: Any, lowest: NDArray[np.float64]) -> tuple[Rows, Rows]:
         """Where the scores are `lowest` (n,) or more before they are rounded.
@@ -112,13 +122,10 @@ class DocumentBlock:
             limit = self._torch.as_tensor(single, device=self._device)[:, None]
             which, rows = (scores >= limit).nonzero(as_tuple=True)
             return which.cpu().numpy(), rows.cpu().numpy()
-        if self._half:
-            # numpy has no bfloat16, but floats are ordered like their bits: as they stand above zero, inverted below.
-            bits, limits = scores.view(self._torch.int16).numpy(), _down_to_bfloat16(single)
-            if (limits <= 0).any():
-                bits, limits = bits ^ ((bits >> 15) & _BITS), limits ^ ((limits >> 15) & _BITS)
-        else:
-            bits, limits = scores.numpy(), single
+        # numpy has no bfloat16, but floats are ordered like their bits: as they stand above zero, inverted below.
+        bits, limits = scores.view(self._torch.int16).numpy(), _down_to_bfloat16(single)
+        if (limits <= 0).any():
+            bits, limits = bits ^ ((bits >> 15) & _BITS), limits ^ ((limits >> 15) & _BITS)
         reached = bits >= limits[:, None]
         which, rows = np.divmod(np.flatnonzero(reached), reached.shape[1])
         return which, rows

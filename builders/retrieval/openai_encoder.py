@@ -1,13 +1,13 @@
 """Any OpenAI-compatible /embeddings server behind encode(texts, role)."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from builders.llm.engine_args import read_engine_args
 from builders.llm.requests import Model
 from builders.llm.retries import Retries
 from builders.retrieval.embedding_calls import EmbeddingCalls
@@ -21,7 +21,7 @@ class OpenAIEncoder:
         self.model = Model(options.model, options.revision or "served")
         self.truncated = 0
         self._options = options
-        extra = json.loads(options.engine_args)
+        extra = read_engine_args(options.engine_args)
         self._calls = EmbeddingCalls(options, retries or Retries(), extra)
         self._runner: asyncio.Runner | None = asyncio.Runner()
         self._dim: int | None = None

@@ -1,6 +1,5 @@
 """sentence-transformers in this process behind encode(texts, role): any model it loads, on a CPU or one GPU."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builders.cli.errors import UserError
+from builders.llm.engine_args import read_engine_args
 from builders.llm.weights import weights_of
-from builders.retrieval.encoders import EncoderOptions, Role, identity_of, shown, unit_vectors
+from builders.retrieval.encoders import EncoderOptions, Role, identity_of, resolved, shown, unit_vectors
 from builders.retrieval.minilm import pinned_retriever, retriever_weights
 
 
@@ -22,7 +22,7 @@ class SentenceTransformersEncoder:
         self.truncated = 0
         self._options = options
         self._loaded: Any = None
-        self._dtype = options.dtype if options.dtype != "auto" else _best_dtype()
+        self._dtype = resolved(options.dtype)
 
     @property
     def dim(self) -> int:
@@ -76,11 +76,12 @@ class SentenceTransformersEncoder:
             from transformers.utils import logging
         except ImportError:
             raise UserError(
-                "sentence-transformers is not installed here: run `pip install 'drama[mine]'`, or use another --encoder"
+                "The package sentence-transformers is not installed here: run `pip install 'drama[mine]'`, or use "
+                "another --encoder."
             ) from None
         logging.disable_progress_bar()  # loading is quick; the stage shows its own progress
         source, revision = retriever_weights(self._pinned, weights_of)
-        arguments = {"dtype": getattr(torch, self._dtype), **json.loads(self._options.engine_args)}
+        arguments = {"dtype": getattr(torch, self._dtype), **read_engine_args(self._options.engine_args)}
         loaded: Any = SentenceTransformer(source, revision=revision, model_kwargs=arguments)
         # A chat template makes sentence-transformers wrap each text in it (6.2), which a retriever was not trained on.
         if getattr(loaded.tokenizer, "chat_template", None):
@@ -88,16 +89,8 @@ class SentenceTransformersEncoder:
         if self._options.max_length is not None:
             longest = loaded.max_seq_length
             if longest is not None and self._options.max_length > longest:
-                asked = f"--max-length {self._options.max_length}"
+                asked = f"The --max-length {self._options.max_length}"
                 raise UserError(f"{asked} is more than {self.model.id} reads: give {longest} or less.", exit_code=2)
             loaded.max_seq_length = self._options.max_length
         self._loaded = loaded.eval()
         return self._loaded
-
-
-def _best_dtype() -> str:
-    try:
-        import torch
-    except ImportError:
-        return "float32"
-    return "bfloat16" if torch.cuda.is_available() else "float32"

@@ -175,8 +175,8 @@ def _encoded(encoder: Encoder, role: Role, texts: list[str], ids: list[str]) -> 
     except UnusableVectors as fault:
         named = ", ".join(ids[row] for row in fault.rows[:5])
         raise UserError(
-            f"{encoder.model.id} made vectors that hold NaN or infinity, or are zero, for {len(fault.rows)} of "
-            f"{len(texts)} texts (the first: {named}): try --dtype float32, or mend these rows."
+            f"The model {encoder.model.id} made vectors that hold NaN or infinity, or are zero, for "
+            f"{len(fault.rows)} of {len(texts)} texts (the first: {named}): try --dtype float32, or mend these rows."
         ) from None
 
 

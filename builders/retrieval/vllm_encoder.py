@@ -1,7 +1,6 @@
 """vLLM's pooling in this process behind encode(texts, role): offline, continuous batches."""
 
 import gc
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,8 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builders.cli.errors import UserError
+from builders.llm.engine_args import check_not_pinned, read_engine_args
 from builders.llm.weights import weights_of
-from builders.retrieval.encoders import EncoderOptions, Role, identity_of, shown, unit_vectors
+from builders.retrieval.encoders import (
+    EncoderOptions,
+    Role,
+    UnusableVectors,
+    identity_of,
+    resolved,
+    shown,
+    unit_vectors,
+)
 from builders.retrieval.minilm import pinned_retriever, retriever_weights
 
 # These are what the options pin.
@@ -21,16 +29,14 @@ class VLLMEncoder:
     """`engine_args` are arguments of vllm.LLM. The tokenizer's chat template is not applied."""
 
     def __init__(self, options: EncoderOptions) -> None:
-        self._arguments: dict[str, Any] = json.loads(options.engine_args)
-        pinned = [name for name in _PINNED if name in self._arguments]
-        if pinned:
-            raise UserError(
-                f"--engine-args names {pinned[0]}: use the option of its own, which is recorded", exit_code=2
-            )
+        self._arguments = read_engine_args(options.engine_args)
+        check_not_pinned(self._arguments, _PINNED, "--model, --revision and --dtype")
         self._pinned = pinned_retriever(options.model, options.revision)
         self.model = shown(self._pinned)
         self.truncated = 0
         self._options = options
+        # vLLM's own auto is the model's type, and half precision where that is float32.
+        self._dtype = resolved(options.dtype)
         self._llm: Any = None
         self._dim: int | None = None
 
@@ -42,7 +48,7 @@ class VLLMEncoder:
         return self._dim
 
     def identity(self, role: Role) -> dict[str, Any]:
-        return identity_of(self._options, self.model, role, self._options.dtype)
+        return identity_of(self._options, self.model, role, self._dtype)
 
     def encode(self, texts: Sequence[str], role: Role) -> NDArray[np.float32]:
         llm = self._load()
@@ -57,6 +63,10 @@ class VLLMEncoder:
         for at in (at for at, is_long in enumerate(cut) if is_long):
             whole[at] = tokenizer(prompt + texts[at], truncation=True, max_length=longest)["input_ids"]
         self.truncated += sum(cut)
+        # Some tokenizers make nothing of an empty text: vLLM refuses it, and a mean over no tokens is zero.
+        empty = [at for at, tokens in enumerate(whole) if not tokens]
+        if empty:
+            raise UnusableVectors(empty)
         outputs = llm.embed([{"prompt_token_ids": tokens} for tokens in whole], use_tqdm=False)
         vectors = np.asarray([output.outputs.embedding for output in outputs], dtype=np.float32)
         self._dim = int(vectors.shape[1])
@@ -77,9 +87,9 @@ class VLLMEncoder:
             import vllm
         except ImportError:
             raise UserError(
-                "vLLM is not installed here: `pip install 'drama[vllm]'` in an environment of its own"
+                "The package vLLM is not installed here: run `pip install 'drama[vllm]'` in an environment of its own."
             ) from None
         source, revision = retriever_weights(self._pinned, weights_of)
-        chosen = {**self._arguments, "revision": revision, "tokenizer_revision": revision, "dtype": self._options.dtype}
+        chosen = {**self._arguments, "revision": revision, "tokenizer_revision": revision, "dtype": self._dtype}
         self._llm = vllm.LLM(model=source, runner="pooling", **chosen)
         return self._llm

@@ -119,8 +119,10 @@ def contenders(folder: Path, k: int) -> dict[str, Callable[[], object]]:
     half = folder / "documents16.npy"
     return {
         "bare faiss.knn": lambda: bare(queries, documents, k),
-        "top_k, in memory": lambda: top_k(queries, [(0, documents)], k),
-        "top_k, float16 files": lambda: top_k(queries, pieces(half), k),
+        "top_k, float32": lambda: top_k(queries, [(0, documents)], k, half=False),
+        "top_k, float32, float16 files": lambda: top_k(queries, pieces(half), k, half=False),
+        "top_k, bfloat16": lambda: top_k(queries, [(0, documents)], k, half=True),
+        "top_k, bfloat16, float16 files": lambda: top_k(queries, pieces(half), k, half=True),
         "mine_hard_negatives, faiss": lambda: mined(queries, documents, k, use_faiss=True),
         "mine_hard_negatives": lambda: mined(queries, documents, k, use_faiss=False),
     }
@@ -135,15 +137,16 @@ def timed(runs: dict[str, Callable[[], object]], rounds: int, queries: int) -> N
             runs[name]()
             wall[name].append(time.perf_counter() - began)
             cpu[name].append(time.process_time() - used)
-            print(f"round {number + 1}  {name:28} {wall[name][-1]:7.1f} s  {cpu[name][-1]:7.1f} s CPU", flush=True)
+            print(f"round {number + 1}  {name:30} {wall[name][-1]:7.1f} s  {cpu[name][-1]:7.1f} s CPU", flush=True)
     first = next(iter(runs))
     print(
-        f"\n{'median of ' + str(rounds):28} {'s':>7} {'CPU s':>7} {'queries/s':>10} {'rate/bare':>10} {'CPU/bare':>9}"
+        f"\n{'median of ' + str(rounds):30} {'s':>7} {'min..max':>13} {'CPU s':>7} {'queries/s':>10} {'rate/bare':>10} {'CPU/bare':>9}"
     )
     for name in runs:
         seconds, used = statistics.median(wall[name]), statistics.median(cpu[name])
+        spread = f"{min(wall[name]):.1f}..{max(wall[name]):.1f}"
         rate, work = statistics.median(wall[first]) / seconds, statistics.median(cpu[first]) / used
-        print(f"{name:28} {seconds:7.1f} {used:7.1f} {queries / seconds:10.1f} {rate:10.3f} {work:9.3f}")
+        print(f"{name:30} {seconds:7.1f} {spread:>13} {used:7.1f} {queries / seconds:10.1f} {rate:10.3f} {work:9.3f}")
 
 
 def peak_above_imports(folder: Path, way: str, k: int, limit: int) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 from tests.retrieval.making import vector_of
 
 _ERRORS: dict[str, tuple[int, str]] = {
+    "400": (400, "input: bad"),
+    "filter": (400, "Refused by the content filter"),
     "401": (401, "Incorrect API key provided: sk-secret"),
     "404": (404, "The model does not exist"),
     "429": (429, "Rate limit reached"),
@@ -21,7 +23,8 @@ _ERRORS: dict[str, tuple[int, str]] = {
 
 
 class EmbeddingServer:
-    """`script`: one behaviour for each arrival, then ok: 401, 404, 429, 500, 503, html, short, base64, shuffled, nan.
+    """`script`: one behaviour for each arrival, then ok: 400, filter, 401, 404, 429, 500, 503, html, short, base64,
+    shuffled, nan.
 
     Texts longer than `longest` characters are refused with 400; more than `most` texts at once with 413.
     """

@@ -76,7 +76,8 @@ def test_a_missing_wheel_names_the_command(monkeypatch: pytest.MonkeyPatch) -> N
     [
         ({"encoder": "openai"}, "--encoder openai needs --model"),
         ({"batch_size": 0}, "--batch-size 0"),
-        ({"engine_args": "[1]"}, "--engine-args is not a JSON object"),
+        ({"timeout": float("nan")}, "--timeout nan"),
+        ({"engine_args": "[1]"}, "The --engine-args .* are not a JSON object"),
     ],
 )
 def test_options_are_checked(options: dict[str, Any], said: str) -> None:
@@ -85,7 +86,7 @@ def test_options_are_checked(options: dict[str, Any], said: str) -> None:
 
 
 def test_vllm_takes_no_model_in_its_arguments() -> None:
-    with pytest.raises(UserError, match="--engine-args names dtype"):
+    with pytest.raises(UserError, match="The --engine-args name dtype"):
         make_encoder(EncoderOptions("vllm", "some/model", engine_args='{"dtype": "half"}'))
 
 

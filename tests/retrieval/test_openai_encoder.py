@@ -65,12 +65,22 @@ def test_a_batch_too_large_is_halved_and_a_text_too_long_is_cut_and_counted() ->
 
 @pytest.mark.parametrize(
     ("behaviour", "said"),
-    [("401", "check the key in OPENAI_API_KEY"), ("404", "it has no model 'tiny'"), ("503", r"the last \d attempts")],
+    [
+        ("400", "answered 400: input: bad: it takes no such request"),
+        ("filter", "it will not encode one of the texts"),
+        ("401", "check the key in OPENAI_API_KEY"),
+        ("404", "it has no model 'tiny'"),
+        ("503", r"the last \d attempts"),
+        ("html", "answered with no embeddings: <html>It works!</html>"),
+        ("short", "answered with no embeddings: 7 vectors for 8 texts"),
+    ],
 )
 def test_a_server_that_cannot_go_on_stops_the_run(behaviour: str, said: str) -> None:
     with EmbeddingServer([behaviour] * 200) as server, encoder(server) as made:
-        with pytest.raises(EngineStopped, match=said):
-            made.encode(TEXTS, "document")
+        with pytest.raises(EngineStopped, match=said) as stop:
+            made.encode(TEXTS[:48], "document")
+        assert str(stop.value).startswith(f"The server at {server.url} ")
+        assert str(stop.value).endswith("; every vector that was stored is kept; run the same command again to go on.")
         assert threading.active_count() < 100
 
 
@@ -84,7 +94,7 @@ def test_keys_are_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nobody_there() -> None:
     server = EmbeddingServer()
     server.__exit__()
-    with encoder(server) as made, pytest.raises(EngineStopped, match="start it, or correct base_url"):
+    with encoder(server) as made, pytest.raises(EngineStopped, match="start it, or correct --base-url"):
         made.encode(["a"], "query")
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from builders.cli.errors import UserError
-from builders.retrieval import block_scores, topk
+from builders.retrieval import block_scores, float_scores, topk
 from builders.retrieval.document_blocks import Restriction
 from builders.retrieval.rankings import Ranking
 from builders.retrieval.topk import top_k
@@ -35,11 +35,15 @@ def unit(draw: np.random.Generator, n: int, dim: int) -> NDArray[np.float32]:
     groups=st.sampled_from([None, "documents", "both"]),
     tile=st.sampled_from([(3, 8), (64, 32), (512, 4096)]),
     half=st.booleans(),
+    many=st.sampled_from([0, 1, 4]),
 )
-def test_equals_brute_force(seed, sizes, kind, groups, tile, half, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_equals_brute_force(seed, sizes, kind, groups, tile, half, many, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     n, documents, dim, k = sizes
     monkeypatch.setattr(topk, "_QUERIES", tile[0])
-    monkeypatch.setattr(topk, "_DOCUMENTS", tile[1])
+    for name in ("_DOCUMENTS", "_FLOAT_DOCUMENTS"):
+        monkeypatch.setattr(topk, name, tile[1])
+    monkeypatch.setattr(float_scores, "TILE", max(4, tile[1] // 4))
+    monkeypatch.setattr(float_scores, "MANY", many)
     monkeypatch.setattr(topk, "_PAIRS", 40 if tile[0] == 3 else 1 << 17)
     draw = np.random.default_rng(seed)
     made: dict[str, Any] = {
@@ -80,10 +84,14 @@ def test_better_documents_last_and_small_tiles_change_nothing(monkeypatch: pytes
     queries = unit(draw, 50, 16)
     vectors = unit(draw, 3000, 16)
     vectors = vectors[np.argsort(vectors @ queries[0])]
-    whole = top_k(queries, [(0, vectors)], 20)
+    wanted = brute_force(queries, vectors, 20)
+    for half in (True, False):
+        assert same(top_k(queries, [(0, vectors)], 20, half=half), wanted)
     monkeypatch.setattr(topk, "_DOCUMENTS", 100)
-    assert same(whole, top_k(queries, [(0, vectors)], 20))
-    assert same(whole, brute_force(queries, vectors, 20))
+    monkeypatch.setattr(topk, "_FLOAT_DOCUMENTS", 700)
+    monkeypatch.setattr(float_scores, "TILE", 100)
+    for half in (True, False):
+        assert same(top_k(queries, [(0, vectors)], 20, half=half), wanted)
 
 
 def test_mapped_float16_documents_and_queries(tmp_path: Path) -> None:
@@ -153,6 +161,14 @@ def test_a_cap_below_the_vectors_is_kept_and_changes_nothing(tmp_path: Path) -> 
     assert peak < vectors.nbytes * 0.75
     whole: Ranking = top_k(queries, [(0, vectors)], 10)
     assert (np.load(tmp_path / "found.npy") == whole.indices).all()
+
+
+def test_nearly_all_candidates_are_thrown_out_before_they_are_ranked(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(5)
+    queries, vectors = unit(draw, 64, 32), unit(draw, 20_000, 32)
+    block = float_scores.FloatBlock(vectors, 1.001)
+    found = list(block.candidates(queries, np.full((64, 10), -np.inf, np.float32), 10))
+    assert len(found) == 1 and 640 <= len(found[0][0]) < 660
 
 
 @given(st.lists(st.floats(-1000, 1000, width=32) | st.just(-np.inf), min_size=1, max_size=9))

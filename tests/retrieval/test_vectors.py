@@ -120,7 +120,9 @@ def test_kill_9_and_the_same_command(tmp_path: Path) -> None:
 
 
 def test_unusable_vectors_name_their_rows(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"hash made vectors .* for 2 of 4 texts \(the first: .*0-[13].*0-[13]\)"):
+    with pytest.raises(
+        UserError, match=r"The model hash made vectors .* for 2 of 4 texts \(the first: .*0-[13].*0-[13]\)"
+    ):
         encode(HashEncoder(bad="bad"), tmp_path, [["x", "bad", "y", "bad 2"]])
 
 
