@@ -1,20 +1,25 @@
 """Run a recipe: the stages in order, each resuming where it was, each saying what is already built."""
 
-import os
 import sys
-import tomllib
-from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from builders import corpus, cropped_sentences, synthetic_queries
+from builders import (
+    candidates,
+    corpus,
+    cropped_sentences,
+    rerank_preferences,
+    supervised,
+    synthetic_queries,
+    synthetic_triplets,
+    triplets,
+)
 from builders.cli.command import run
-from builders.cli.errors import UserError
-from builders.cli.names import nearest
 from builders.cli.progress import say
-from builders.cli.values import read_value
+from builders.cli.recipes import read_stages
 
 if TYPE_CHECKING:
     from builders.store.versions import Version
@@ -28,112 +33,87 @@ class Recipe:
     """
 
     recipe: Annotated[str, tyro.conf.Positional]
-    """A TOML file with one table a stage, or the name of a recipe that is shipped (demo)."""
+    """A TOML file with one table a stage, or the name of a recipe that is shipped (demo, paper)."""
     data: Path = Path("data")
     """The folder of all tables."""
     limit: int | None = None
-    """Rehearse: at most so many documents read, and queries written."""
+    """Rehearse: at most so many documents read, queries written, searched for and judged."""
     processes: int = 1
     """Worker processes of each stage; the result does not depend on it."""
     show: int = 0
-    """Print so many example queries with their chunks, and the counts, at the end."""
+    """Print so many example queries and triplets with their chunks, and the counts, at the end."""
+
+
+# Each with its config, in the order of main.
+STAGES: dict[str, Any] = {
+    "corpus": (corpus, corpus.Corpus),
+    "cropped_sentences": (cropped_sentences, cropped_sentences.CroppedSentences),
+    "synthetic_queries": (synthetic_queries, synthetic_queries.SyntheticQueries),
+    "supervised": (supervised, supervised.Supervised),
+    "candidates": (candidates, candidates.Candidates),
+    "rerank_preferences": (rerank_preferences, rerank_preferences.RerankPreferences),
+    "synthetic_triplets": (synthetic_triplets, synthetic_triplets.SyntheticTriplets),
+    "triplets": (triplets, triplets.Triplets),
+}
 
 
 def main(config: Recipe) -> None:
-    """corpus -> Sent -> QGen. A stage that the recipe does not name is not run."""
-    stages = read_recipe(config)
-    built: list[Version] = []
-    if "corpus" in stages:
-        built.append(_made(corpus.main(stages["corpus"])))
-        chunks = built[0]
-        stages = {k: replace(v, chunks=str(chunks)) if hasattr(v, "chunks") else v for k, v in stages.items()}
-    if "cropped_sentences" in stages:
-        built.append(_made(cropped_sentences.main(stages["cropped_sentences"])))
-    if "synthetic_queries" in stages:
-        built.append(_made(synthetic_queries.main(stages["synthetic_queries"])))
+    """corpus -> Sent, QGen -> candidates -> Rerank -> triplets, and judged and written ones. Each stage that is named.
+
+    Candidates are made of every version of queries, preferences of the candidates of QGen alone (DRAMA 3.1.3), rows of
+    all of them; the candidates of judged queries are what their further negatives are mined from.
+    """
+    stages = _Run(read_recipe(config))
+    chunks = stages.run("corpus")
+    sent = stages.run("cropped_sentences", chunks=chunks)
+    qgen = stages.run("synthetic_queries", chunks=chunks)
+    judged = stages.run("supervised")
+    found = {}
+    for queries in [sent, qgen, _input(judged, "queries")]:
+        if queries is not None or not (sent or qgen or judged):
+            found[str(queries)] = stages.run("candidates", queries=queries)
+    reranked = stages.run("rerank_preferences", candidates=found.get(str(qgen)))
+    written = stages.run("synthetic_triplets")
+    mined = found.pop(str(_input(judged, "queries")), None) if judged else None
+    rankings: list[Version | None] = [r for r in [*found.values(), reranked, judged, written] if r is not None]
+    for ranked in rankings or [None]:
+        stages.run("triplets", ranked=ranked, candidates=mined if ranked is not None and ranked is judged else None)
     if config.show:
         from builders.cli.summary import print_summary
 
-        print_summary(built, config.show)
-    for version in built:
+        print_summary(stages.built, config.show)
+    for version in stages.built:
         print(version.folder)
-
-
-STAGES = {
-    "corpus": corpus.Corpus,
-    "cropped_sentences": cropped_sentences.CroppedSentences,
-    "synthetic_queries": synthetic_queries.SyntheticQueries,
-}
 
 
 def read_recipe(config: Recipe) -> dict[str, Any]:
     """{stage: its config}; UserError that names the nearest right name where a stage or a key is misspelt."""
-    path = _recipe_path(config.recipe)
-    try:
-        given = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise UserError(f"The recipe {path} is not valid TOML: {fault}.", exit_code=2) from None
-    stages = {}
-    for name, keys in given.items():
-        if name not in STAGES:
-            raise UserError(f"{path}: there is no stage {name}{nearest(name, STAGES)}.", exit_code=2)
-        if not isinstance(keys, dict):
-            raise UserError(f"{path}: {name} = {keys!r} is not a table: begin it with [{name}].", exit_code=2)
-        if "corpus" in given and "chunks" in keys:
-            raise UserError(f"{path}: [{name}] names chunks, and [corpus] makes them: leave one out.", exit_code=2)
-        for key in ("data", "processes"):
-            if key in keys:
-                raise UserError(f"{path}: [{name}] {key} is the same for all stages: give --{key}.", exit_code=2)
-        if "dry_run" in keys:
-            sentence = f"{path}: [{name}] dry_run does not belong in a recipe: run the stage by itself with --dry-run."
-            raise UserError(sentence, exit_code=2)
-        own = keys | {"data": config.data, "processes": config.processes}
-        stage = _filled(STAGES[name], own, f"{path}: [{name}]")
-        stages[name] = stage if config.limit is None else replace(stage, limit=min(config.limit, _limit(stage)))
-    if not stages:
-        raise UserError(f"{path} names no stage: give it one of the tables {', '.join(STAGES)}.", exit_code=2)
-    return stages
+    known = {name: config_type for name, (_, config_type) in STAGES.items()}
+    shared = {"data": config.data, "processes": config.processes}
+    return read_stages(config.recipe, known, shared, config.limit)
 
 
-def _limit(stage: Any) -> float:
-    return float("inf") if stage.limit is None else stage.limit
+class _Run:
+    """The configs of a recipe's stages, and the versions built so far."""
+
+    def __init__(self, configs: dict[str, Any]) -> None:
+        self.configs = configs
+        self.built: list[Version] = []
+
+    def run(self, stage: str, **inputs: "Version | None") -> "Version | None":
+        """The stage's version, made from `inputs` (the latest of each where None); None where it is not named."""
+        if stage not in self.configs:
+            return None
+        given = {name: str(version) for name, version in inputs.items() if version is not None}
+        version: Version | None = STAGES[stage][0].main(replace(self.configs[stage], **given))
+        assert version is not None, "only a dry run makes no version, and a recipe has none"
+        say("")
+        self.built.append(version)
+        return version
 
 
-def _recipe_path(name: str) -> Path:
-    shipped = Path(__file__).parent / "recipes"
-    for path in (Path(name), shipped / f"{name}.toml"):
-        if os.path.isfile(path):
-            return path
-    names = ", ".join(sorted(p.stem for p in shipped.glob("*.toml")))
-    raise UserError(f"There is no recipe {name}: give a TOML file, or one of {names}.", exit_code=2)
-
-
-def _filled(config_type: Any, keys: dict[str, Any], where: str) -> Any:
-    """The stage's config; a nested config takes its keys from the same table."""
-    types = get_type_hints(config_type)
-    nested = {f.name: types[f.name] for f in fields(config_type) if is_dataclass(types[f.name])}
-    known = {f.name: config_type for f in fields(config_type) if f.name not in nested}
-    known |= {f.name: t for t in nested.values() for f in fields(t)}
-    if wrong := [k for k in keys if k not in known]:
-        raise UserError(f"{where} has no key {wrong[0]}{nearest(wrong[0], known)}.", exit_code=2)
-    own = {k: read_value(v, types[k], f"{where} {k}") for k, v in keys.items() if known[k] is config_type}
-    if missing := [f.name for f in fields(config_type) if _is_required(f) and f.name not in own]:
-        raise UserError(f"{where} lacks {missing[0]}.", exit_code=2)
-    inner = {
-        name: t(**{k: read_value(v, get_type_hints(t)[k], f"{where} {k}") for k, v in keys.items() if known[k] is t})
-        for name, t in nested.items()
-    }
-    return config_type(**own, **inner)
-
-
-def _is_required(field: Any) -> bool:
-    return field.default is MISSING and field.default_factory is MISSING
-
-
-def _made(version: "Version | None") -> "Version":
-    assert version is not None, "only a dry run makes no version, and a recipe has none"
-    say("")
-    return version
+def _input(version: "Version | None", table: str) -> "Version | None":
+    return None if version is None else next(v for v in version.inputs() if v.table == table)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class Triplets:
     """Drop negatives that score this or more."""
     round_trip: int | None = None
     """Reject queries whose own chunk is not ranked so high or higher: what a retriever that loses it calls a positive
-    is a guess. Not in DRAMA, whose retriever is an LLM."""
+    is a guess. Not in DRAMA, whose retriever is an LLM; not for judgements, which are no guess."""
     processes: int = 1
     """Worker processes; the result does not depend on it."""
     dry_run: bool = False
@@ -78,7 +78,7 @@ def main(config: Triplets) -> "Version | None":
     if config.dry_run:
         _show(rows)
         return None
-    settings = {**asdict(rows.windows), **asdict(rows.rules), "round_trip": config.round_trip}
+    settings = {**asdict(rows.windows), **asdict(rows.rules), "round_trip": rows.round_trip}
     named = [rows.ranked, *([rows.candidates] if rows.candidates else []), rows.queries, rows.chunks]
     plan = Plan("triplets", "triplet", STAGE, REVISION, settings, inputs=tuple(named))
     work = partial(build_shards, shards=rows.shards(), make=rows, processes=config.processes)
@@ -95,10 +95,6 @@ def _rows(config: Triplets) -> "TrainingRows":
     ranked = _ranked(config)
     if ranked.table != "judgements" and config.candidates:
         raise UserError(f"--candidates is not used with {ranked.table}: leave it out.", exit_code=2)
-    if ranked.table == "judgements" and config.round_trip:
-        raise UserError(
-            "--round-trip is not used with judgements, whose positives are judged: leave it out.", exit_code=2
-        )
     queries = _ancestor(ranked, "queries")
     chunks = _ancestor(ranked, "chunks")
     mined = find_version(config.data, config.candidates, table="candidates") if config.candidates else None
@@ -109,7 +105,8 @@ def _rows(config: Triplets) -> "TrainingRows":
         )
     windows = _windows(config, ranked, mined, chunks)
     rules = ScoreRules(config.ratio, config.margin, config.max_score)
-    rows = TrainingRows(ranked.table, ranked, queries, chunks, mined, windows, rules, config.round_trip)
+    round_trip = None if ranked.table == "judgements" else config.round_trip
+    rows = TrainingRows(ranked.table, ranked, queries, chunks, mined, windows, rules, round_trip)
     return replace(rows, known=repeated_queries(rows))
 
 

@@ -2,18 +2,20 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from builders import synthetic_queries
-from builders.__main__ import Recipe, main, read_recipe
+from builders import candidates, rerank_preferences, synthetic_queries
+from builders.__main__ import STAGES, Recipe, main, read_recipe
 from builders.cli.command import run
 from builders.cli.errors import UserError
 from builders.corpus import Corpus
 from builders.store.versions import Version, find_version
 from tests.making import FakeEngine, one_query, parquet_bytes, rows_of, snapshot
+from tests.retrieval.making import HashEncoder
 from tests.store.test_lineage import queries
 
 Write = Callable[[str], Path]
@@ -56,7 +58,11 @@ def fault(path: object, **settings: Any) -> str:
         ("[cropped_sentences]\ndata = 'x'", "[cropped_sentences] data is the same for all stages: give --data."),
         ("[cropped_sentences]\nprocesses = 2", "processes is the same for all stages: give --processes."),
         ("[corpus]\nsource = 'x'\n[cropped_sentences]\nchunks = 'a'", "[cropped_sentences] names chunks, and [corpus]"),
-        ("", "names no stage: give it one of the tables corpus, cropped_sentences, synthetic_queries."),
+        ("", "names no stage: give it one of the tables corpus, cropped_sentences, synthetic_queries, supervised, "),
+        ("[candidates]\nqueries = 'a'\n[supervised]\nsource = 'x'", "[candidates] names queries, and [supervised]"),
+        ("[triplets]\nranked = 'a'\n[candidates]", "[triplets] names ranked, and [candidates] makes them"),
+        ("[triplets]\npositives = [1]", "positives = [1] is not of type tuple[int, int]."),
+        ("[candidates]\nencoder = 'vllm'", "--encoder vllm needs --model"),
         ("[corpus", "is not valid TOML"),
         ("[cropped_sentences]\nper_chunk = 0", "--per-chunk 0 leaves nothing: give 1 or more."),
         ("[synthetic_queries]\nengine = 'openai'", "--engine openai needs --model"),
@@ -95,8 +101,17 @@ def test_a_rehearsal_lowers_limits_and_raises_none(
     assert {stage.limit for stage in read_recipe(Recipe(str(path), limit=given)).values()} == {limit}
 
 
-def test_the_shipped_recipe_is_right() -> None:
-    assert list(read_recipe(Recipe("demo"))) == ["corpus", "cropped_sentences", "synthetic_queries"]
+@pytest.mark.parametrize("name", ["demo", "paper"])
+def test_the_shipped_recipes_are_right(name: str) -> None:
+    stages = read_recipe(Recipe(name))
+    needed = {"corpus", "cropped_sentences", "synthetic_queries", "candidates", "rerank_preferences", "triplets"}
+    assert needed <= set(stages) <= set(STAGES)
+
+
+def test_the_paper_s_recipe_has_the_paper_s_numbers() -> None:
+    stages = read_recipe(Recipe("paper"))
+    assert (stages["corpus"].max_tokens, stages["candidates"].k, stages["rerank_preferences"].k) == (256, 50, 20)
+    assert (stages["triplets"].window, stages["rerank_preferences"].passage_tokens) == ("paper", 256)
 
 
 def test_a_recipe_runs_all_stages_and_a_second_run_finds_them_built(
@@ -167,3 +182,71 @@ def test_a_dry_run_does_not_belong_in_a_recipe(write: Write, corpus_config: Corp
     with pytest.raises(UserError, match="dry_run does not belong in a recipe"):
         main(Recipe(str(path), data=tmp_path / "data"))
     assert not (tmp_path / "data").exists()
+
+
+def test_a_recipe_of_the_whole_data_path_makes_rows_of_each_method_from_its_own_ranking(
+    write: Write,
+    corpus_config: Corpus,
+    tmp_path: Path,
+    small_shards: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    judged = tmp_path / "judged.jsonl"
+    pairs = [
+        (f"Which town has {n} bridges?", f"The town of Lomar has {n} bridges over its {n + 1} rivers.")
+        for n in range(12)
+    ]
+    judged.write_text("\n".join(json.dumps({"query": q, "positive": p}) for q, p in pairs))
+    common = f"tokenizer = {json.dumps(corpus_config.tokenizer)}\n"
+    path = write(
+        f"""
+        [corpus]
+        source = {json.dumps(corpus_config.source)}
+        max_tokens = 96
+        heldout = 0.2
+        {common}
+        [cropped_sentences]
+        [synthetic_queries]
+        engine = "openai"
+        model = "fake"
+        [supervised]
+        source = {json.dumps(str(judged))}
+        {common}
+        [candidates]
+        k = 12
+        [rerank_preferences]
+        method = "likelihood"
+        k = 12
+        limit = 30
+        [triplets]
+        least = 1
+        """
+    )
+    engine, encoder = FakeEngine(one_query), HashEncoder()
+    scorer = FakeEngine(lambda request: f"{-1 - int(request.key[:4], 16) / 65536:.6f}")
+    for module, fake in ((synthetic_queries, engine), (rerank_preferences, scorer), (candidates, encoder)):
+        monkeypatch.setattr(module, "main", partial(module.main, **{"encoder" if fake is encoder else "engine": fake}))
+    data = tmp_path / "data"
+    assert run(Recipe, main, [str(path), f"--data={data}", "--show=4"]) == 0
+    told = capsys.readouterr()
+    made = [find_version(data, folder) for folder in told.out.split()]
+    tables = ["chunks", "queries", "queries", "judgements", "candidates", "candidates", "candidates", "preferences"]
+    assert [v.table for v in made] == [*tables, "triplets", "triplets", "triplets", "triplets"]
+    rows = {str(v): rows_of(v) for v in made}
+    methods = [{row["method"] for row in rows[str(v)]} for v in made if v.table == "triplets"]
+    assert methods == [{"sent"}, {"qgen"}, {"rerank"}, {"supervised"}]
+    assert [{row["method"] for row in rows[str(v)]} for v in made[4:8]] == [
+        {"sent"},
+        {"qgen"},
+        {"supervised"},
+        {"qgen"},
+    ]
+    supervised = rows[str(made[-1])]
+    assert len(supervised) == 12 and all(row["ranking"] == str(made[6]) for row in supervised)
+    assert {len(row["positive_ids"]) for row in supervised} == {1}
+    shown = [line for line in told.err.splitlines() if line.startswith("  + ") or line.startswith("  - ")]
+    assert len(shown) == 8 and "\nrerank triplet: " in told.err
+    before = snapshot(data)
+    assert run(Recipe, main, [str(path), f"--data={data}"]) == 0
+    assert snapshot(data).keys() == before.keys()

@@ -6,25 +6,28 @@ from itertools import zip_longest
 from typing import Any
 
 from builders.cli.progress import say
-from builders.store.versions import Version, read_rows
+from builders.store.schemas import key_column
+from builders.store.versions import Version, read_column, read_rows
 from builders.text.hashes import id_number
 
 
 def print_summary(versions: Sequence[Version], examples: int) -> None:
     """Examples are a seeded draw, methods by turns: the same rows make the same summary."""
     queries = [v for v in versions if v.table == "queries"]
-    drawn = [[(version, row) for row in _draw(version, examples)] for version in queries]
-    for version, row in [r for turn in zip_longest(*drawn) for r in turn if r][:examples]:
-        chunk = _chunk(version, row["chunk_id"])
+    for version, row in _by_turns(queries, "query_id", examples):
+        chunk = _rows_by_id(version, "chunks", [row["chunk_id"]])[row["chunk_id"]]
         say(f"\n{row['method']}: {row['text']}")
-        say(f"  from {row['chunk_id']}: {' '.join(chunk['text'].split())[:300]}")
-    counts: Counter[tuple[str, str]] = Counter()
-    for version in queries:
+        say(f"  from {row['chunk_id']}: {_line(chunk['text'])}")
+    for version, row in _by_turns([v for v in versions if v.table == "triplets"], "triplet_id", examples):
+        _print_triplet(version, row)
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for version in [v for v in versions if v.table in ("queries", "triplets")]:
         for shard in version.shards():
-            counts.update((r["method"], r["language"]) for r in read_rows(shard, ["method", "language"]))
-    say("\nqueries by method and language")
-    for (method, language), count in sorted(counts.items(), key=lambda item: (item[0][0], -item[1])):
-        say(f"  {method:<6} {language:<4} {count:>8,}")
+            rows = read_rows(shard, ["method", "language"])
+            counts.update((version.table, r["method"], r["language"]) for r in rows)
+    say("\nrows by table, method and language")
+    for (table, method, language), count in sorted(counts.items(), key=lambda item: (item[0][:2], -item[1])):
+        say(f"  {table:<10} {method:<10} {language:<4} {count:>8,}")
     say("rejected by stage and reason")
     sources = [
         v for version in versions if version.table == "chunks" for v in version.inputs() if v.table == "documents"
@@ -32,20 +35,46 @@ def print_summary(versions: Sequence[Version], examples: int) -> None:
     for version in [*sources, *versions]:
         stage = f"{version.table} of {version.manifest['stage'].removeprefix('builders.')}"
         for reason, count in version.manifest["rows"]["rejected_by_reason"].items():
-            say(f"  {stage:<30} {reason:<18} {count:>8,}")
+            say(f"  {stage:<34} {reason:<18} {count:>8,}")
     say("tables")
     for version in versions:
         say(f"  {version!s:<24} {version.manifest['rows']['out']:>8,} rows in {version.folder}")
 
 
-def _draw(version: Version, count: int) -> list[dict[str, Any]]:
-    rows = [row for shard in version.shards() for row in read_rows(shard, ["query_id", "method", "text", "chunk_id"])]
-    return sorted(rows, key=lambda row: id_number(0, row["query_id"], "example"))[:count]
+def _print_triplet(version: Version, row: dict[str, Any]) -> None:
+    """The query with its first positive and its first negative."""
+    query = _rows_by_id(version, "queries", [row["query_id"]])[row["query_id"]]
+    first = {"+": "positive", "-": "negative"}
+    chunks = _rows_by_id(version, "chunks", [row[f"{side}_ids"][0] for side in first.values()])
+    say(f"\n{row['method']} triplet: {query['text']}")
+    for sign, side in first.items():
+        chunk_id, rank, score = (row[f"{side}_{what}"][0] for what in ("ids", "ranks", "scores"))
+        place = "" if rank is None else f" (rank {rank}, {score:.3f})"
+        more = len(row[f"{side}_ids"]) - 1
+        say(f"  {sign} {chunk_id}{place}{f' and {more} more' if more else ''}: {_line(chunks[chunk_id]['text'])}")
 
 
-def _chunk(queries: Version, chunk_id: str) -> dict[str, Any]:
-    chunks = next(v for v in queries.inputs() if v.table == "chunks")
-    return next(row for shard in chunks.shards() for row in read_rows(shard) if row["chunk_id"] == chunk_id)
+def _line(text: str) -> str:
+    return " ".join(text.split())[:300]
+
+
+def _by_turns(versions: Sequence[Version], key: str, count: int) -> list[tuple[Version, dict[str, Any]]]:
+    drawn = [[(version, row) for row in _draw(version, key, count)] for version in versions]
+    return [found for turn in zip_longest(*drawn) for found in turn if found][:count]
+
+
+def _draw(version: Version, key: str, count: int) -> list[dict[str, Any]]:
+    ids = [row_id for shard in version.shards() for row_id in read_column(shard, key)]
+    chosen = set(sorted(ids, key=lambda row_id: id_number(0, row_id, "example"))[:count])
+    rows = [row for shard in version.shards() for row in read_rows(shard) if row[key] in chosen]
+    return sorted(rows, key=lambda row: id_number(0, row[key], "example"))
+
+
+def _rows_by_id(version: Version, table: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Rows of an input of that table, by their ids."""
+    source = next(v for v in version.inputs() if v.table == table)
+    key = key_column(source.record)
+    return {row[key]: row for shard in source.shards() for row in read_rows(shard) if row[key] in ids}
 
 
 # A token of a tokenizer that knows the script is several letters; at most half of them means that it spells words out.
