@@ -36,7 +36,8 @@ def chunk_version(folder, shards):
     size = -(-len(CHUNKS) // shards)
     for n in range(shards):
         pq.write_table(pa.table({"chunk_id": CHUNKS[n * size : (n + 1) * size]}), folder / f"{n}.parquet")
-    return Version(folder, {"files": [{"path": f"{n}.parquet"} for n in range(shards)]})
+    files = [{"path": f"{n}.parquet"} for n in range(shards)]
+    return Version(folder, {"files": files, "identity": {"record": "chunk"}})
 
 
 def chosen(version, limit, seed):
