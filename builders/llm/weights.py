@@ -13,11 +13,11 @@ from builders.llm.requests import Model
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-@cache
 def pinned_model(model_id: str, revision: str | None) -> Model:
     """The model's name and revision; loads nothing, but asks the Hub where its model has no full commit yet.
 
-    A folder's revision is a hash of its files, so that a retrained model of the same name is another model.
+    A folder's revision is a hash of its files, so that a retrained model of the same name is another model, also in the
+    process that has trained it.
     """
     if model_id == smollm2.NAME:
         return Model(model_id, smollm2.revision())
@@ -43,17 +43,29 @@ def _folder_hash(folder: Path) -> str:
         raise UserError(
             f"The folder {folder} has no config.json: name with --model one that transformers' save_pretrained wrote."
         )
+    # The Hub's own bookkeeping differs between downloads of the same model.
+    files = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+    stats = [path.stat() for path in files]
+    return _content_hash(folder, tuple(files), tuple((stat.st_size, stat.st_mtime_ns, stat.st_ino) for stat in stats))
+
+
+@cache
+def _content_hash(folder: Path, files: tuple[Path, ...], stats: tuple[tuple[int, int, int], ...]) -> str:
+    """Read again where a file's size, time or place on the disk has changed since."""
     digest = blake2b(digest_size=16)
-    for path in sorted(folder.rglob("*")):
-        # The Hub's own bookkeeping differs between downloads of the same model.
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
-            with path.open("rb") as file:
-                while chunk := file.read(1 << 20):
-                    digest.update(chunk)
+    for path, (size, _, _) in zip(files, stats, strict=True):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{size}\0".encode())
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
     return f"blake2b-{digest.hexdigest()}"
 
 
+@cache
 def _commit(model_id: str, revision: str | None) -> str:
     import httpx2
     from huggingface_hub import HfApi

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 HASH_BYTES = 16
+STORED = np.dtype("<f2")
 Hashes = NDArray[np.void]
 # New shards are looked through one by one until there are this many; then they join the sorted whole.
 _RECENT = 32
@@ -20,6 +21,18 @@ def hashes_of(texts: Sequence[str]) -> Hashes:
     return np.frombuffer(joined, dtype=f"V{HASH_BYTES}")
 
 
+def stored_shard(hashes: Path, vectors: Path) -> tuple[Hashes, NDArray[Any]] | None:
+    """A finished shard's hashes, and its vectors, mapped; None where a file is missing, damaged or not the other's."""
+    try:
+        found = np.load(hashes), np.load(vectors, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+    if not all(isinstance(each, np.ndarray) for each in found):  # np.load reads archives too
+        return None
+    fits = found[0].dtype == f"V{HASH_BYTES}" and found[1].ndim == 2 and found[1].dtype == STORED
+    return found if fits and len(found[0]) == len(found[1]) else None
+
+
 class KnownTexts:
     """Places of texts by hash. 16 bytes for each text in memory, so 400 MB for 25 million."""
 
@@ -29,8 +42,11 @@ class KnownTexts:
         self._recent: list[_Sorted] = []
 
     def add(self, hashes: Path, vectors: Path) -> None:
-        """A finished shard: its hashes, and its vectors in the same order."""
-        keys = _keys(np.load(hashes))
+        """A finished shard: its hashes, and its vectors in the same order. One that is damaged is left out."""
+        stored = stored_shard(hashes, vectors)
+        if stored is None:
+            return
+        keys = _keys(stored[0])
         places = (np.uint64(len(self._files)) << np.uint64(32)) | np.arange(len(keys), dtype=np.uint64)
         self._files.append((hashes, vectors))
         self._recent.append(_sorted(keys, places))

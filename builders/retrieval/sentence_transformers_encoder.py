@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 from builders.cli.errors import UserError
 from builders.llm.engine_args import read_engine_args
 from builders.llm.weights import weights_of
-from builders.retrieval.encoders import EncoderOptions, Role, identity_of, resolved, shown, unit_vectors
+from builders.retrieval.encoders import (
+    EncoderOptions,
+    Role,
+    UnusableVectors,
+    identity_of,
+    resolved,
+    shown,
+    unit_vectors,
+)
 from builders.retrieval.minilm import pinned_retriever, retriever_weights
 
 
@@ -36,7 +44,13 @@ class SentenceTransformersEncoder:
         if not texts:
             return np.empty((0, self.dim), np.float32)
         prompt = self._prompt(role)
-        self.truncated += self._too_long([prompt + text for text in texts])
+        whole = [prompt + text for text in texts]
+        # Some tokenizers make nothing of an empty text; a model dies of it, or its vector is zero.
+        blank = [at for at, text in enumerate(whole) if not text.strip()]
+        empty = [at for at in blank if not loaded.tokenizer(whole[at])["input_ids"]]
+        if empty:
+            raise UnusableVectors(empty)
+        self.truncated += self._too_long(whole)
         vectors = loaded.encode(
             list(texts),
             prompt=prompt,
@@ -83,9 +97,7 @@ class SentenceTransformersEncoder:
         source, revision = retriever_weights(self._pinned, weights_of)
         arguments = {"dtype": getattr(torch, self._dtype), **read_engine_args(self._options.engine_args)}
         loaded: Any = SentenceTransformer(source, revision=revision, model_kwargs=arguments)
-        # A chat template makes sentence-transformers wrap each text in it (6.2), which a retriever was not trained on.
-        if getattr(loaded.tokenizer, "chat_template", None):
-            loaded.tokenizer.chat_template = None
+        _without_chat_template(loaded)
         if self._options.max_length is not None:
             longest = loaded.max_seq_length
             if longest is not None and self._options.max_length > longest:
@@ -94,3 +106,14 @@ class SentenceTransformersEncoder:
             loaded.max_seq_length = self._options.max_length
         self._loaded = loaded.eval()
         return self._loaded
+
+
+def _without_chat_template(loaded: Any) -> None:
+    """sentence-transformers 6 wraps each text in the tokenizer's chat template, which no retriever was trained on."""
+    if getattr(loaded.tokenizer, "chat_template", None):
+        loaded.tokenizer.chat_template = None
+    # What the template made it take for its input is read when it is loaded; a text alone is "text".
+    for module in loaded:
+        taken = getattr(module, "modality_config", {})
+        if "text" in taken:
+            taken.pop("message", None)

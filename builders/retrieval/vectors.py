@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builders.cli.errors import UserError
-from builders.cli.progress import Progress
+from builders.cli.progress import Progress, say
 from builders.retrieval.document_blocks import Block
 from builders.retrieval.encoders import Encoder, Role, UnusableVectors
-from builders.retrieval.known_texts import HASH_BYTES, Hashes, KnownTexts, hashes_of
+from builders.retrieval.known_texts import HASH_BYTES, STORED, Hashes, KnownTexts, hashes_of, stored_shard
 from builders.store.locks import locked
 from builders.store.parquet import write_bytes
 from builders.store.schemas import canonical, key_column
@@ -32,7 +32,6 @@ from builders.store.versions import Version, read_rows, read_table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-STORED = np.dtype("<f2")
 # Texts between two writes: what kill -9 can cost.
 _PIECE = 2048
 # Rows that are mapped at a time: 12 MB of 384 float16 numbers.
@@ -108,9 +107,7 @@ def encode_shards(
         write_bytes(home / "identity.json", json.dumps(identity, indent=1, ensure_ascii=False).encode())
         known = KnownTexts()
         for hashes in sorted(home.glob("*/*.hashes.npy")):
-            vectors = hashes.with_name(hashes.name.replace(".hashes", ""))
-            if vectors.exists():
-                known.add(hashes, vectors)
+            known.add(hashes, hashes.with_name(hashes.name.replace(".hashes", "")))
         cut = encoder.truncated
         counts: list[tuple[int, int]] = []
         with Progress(f"vectors of {name}", shards) as progress:
@@ -141,8 +138,11 @@ def _one_shard(
     paths = folder / f"{number:05d}.hashes.npy", folder / f"{number:05d}.npy"
     ids, texts = read(number)
     hashes = hashes_of(texts)
-    if paths[1].exists() and np.array_equal(np.load(paths[0]), hashes):
+    stored = stored_shard(*paths)
+    if stored is not None and np.array_equal(stored[0], hashes):
         return 0, len(texts)
+    if stored is None and paths[1].exists():
+        say(f"The stored vectors {paths[1]} are damaged: they are made again.")
     if not texts:
         _write(paths, hashes, np.empty((0, 0), STORED))
         return 0, 0

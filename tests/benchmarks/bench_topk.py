@@ -1,11 +1,12 @@
 """Exact top-k beside bare faiss.knn and sentence-transformers' mine_hard_negatives, on the same vectors. Run by hand:
 
-    python -m tests.benchmarks.bench_topk [--queries 10000] [--documents 200000] [--dim 384] [--k 50] [--rounds 3]
+    python -m tests.benchmarks.bench_topk [--queries 10000] [--documents 200000] [--dim 384] [--k 50] [--rounds 3] [--bfloat16]
 
 Contenders take turns in one process, so that a busy machine slows all of them; medians are compared, in wall time and
 in CPU time. Peak memory is that of a fresh process for each way of handing over the documents, above what it held
 after its imports and one small product. Goals: 0.95 of bare faiss.knn, no slower than mine_hard_negatives, at most 1.3 times the vectors,
-and the same result under a cap below the vectors' size.
+and the same result under a cap below the vectors' size. On an idle machine CPU time is the wall time of all cores; on
+a busy one faiss's threads spin while they wait for each other, so run it with OMP_NUM_THREADS=1 there too.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from builders.retrieval.block_scores import cpu_multiplies_bfloat16
 from builders.retrieval.rankings import Ranking
 from builders.retrieval.topk import DEFAULT_MEMORY, top_k
 
@@ -114,18 +116,20 @@ def mined(queries: Vectors, documents: Vectors, k: int, *, use_faiss: bool) -> N
         )
 
 
-def contenders(folder: Path, k: int) -> dict[str, Callable[[], object]]:
+def contenders(folder: Path, k: int, *, bfloat16: bool) -> dict[str, Callable[[], object]]:
     queries, documents = np.load(folder / "queries.npy"), np.load(folder / "documents.npy")
     half = folder / "documents16.npy"
-    return {
+    runs: dict[str, Callable[[], object]] = {
         "bare faiss.knn": lambda: bare(queries, documents, k),
         "top_k, float32": lambda: top_k(queries, [(0, documents)], k, half=False),
         "top_k, float32, float16 files": lambda: top_k(queries, pieces(half), k, half=False),
-        "top_k, bfloat16": lambda: top_k(queries, [(0, documents)], k, half=True),
-        "top_k, bfloat16, float16 files": lambda: top_k(queries, pieces(half), k, half=True),
         "mine_hard_negatives, faiss": lambda: mined(queries, documents, k, use_faiss=True),
         "mine_hard_negatives": lambda: mined(queries, documents, k, use_faiss=False),
     }
+    if bfloat16:
+        runs["top_k, bfloat16"] = lambda: top_k(queries, [(0, documents)], k, half=True)
+        runs["top_k, bfloat16, float16 files"] = lambda: top_k(queries, pieces(half), k, half=True)
+    return runs
 
 
 def timed(runs: dict[str, Callable[[], object]], rounds: int, queries: int) -> None:
@@ -212,6 +216,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in {"queries": 10_000, "documents": 200_000, "dim": 384, "k": 50, "rounds": 3}.items():
         parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument(
+        "--bfloat16",
+        action=argparse.BooleanOptionalAction,
+        default=cpu_multiplies_bfloat16(),
+        help="also look for candidates in bfloat16; default where the processor has instructions for it",
+    )
     parser.add_argument("--only", nargs="*", default=None, help="contenders whose names begin so")
     parser.add_argument("--peak", default=None, help=argparse.SUPPRESS)
     parser.add_argument("--limit", type=int, default=DEFAULT_MEMORY, help=argparse.SUPPRESS)
@@ -231,7 +241,7 @@ def main() -> None:
         )
         memory(folder, size, options)
         print()
-        runs = contenders(folder, options.k)
+        runs = contenders(folder, options.k, bfloat16=options.bfloat16)
         wanted = options.only or [""]
         timed(
             {name: run for name, run in runs.items() if any(name.startswith(w) for w in wanted)},

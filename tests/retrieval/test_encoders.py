@@ -10,7 +10,7 @@ import pytest
 from builders.cli.errors import UserError
 from builders.retrieval import minilm
 from builders.retrieval.encoders import EncoderOptions, UnusableVectors, make_encoder, unit_vectors
-from tests.llm.tiny_llama import one_thread
+from tests.llm.tiny_llama import one_thread, write_tiny_llama
 from tests.retrieval.making import write_tiny_bert
 
 TEXTS = ["the river is cold", "stone", "", "the old copper bridge is far", "winter is cold : the river"]
@@ -46,6 +46,26 @@ def test_long_texts_are_cut_and_counted(tiny: Path) -> None:
             _ = make_encoder(EncoderOptions(model=str(tiny), max_length=99)).dim
 
 
+def test_a_chat_template_is_not_put_around_texts_and_an_empty_text_is_named(tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoTokenizer, LlamaModel
+
+    folder = write_tiny_llama(tmp_path / "llama")
+    with one_thread(), torch.no_grad():
+        tokens = AutoTokenizer.from_pretrained(folder)("rivers of the north", return_tensors="pt")["input_ids"]
+        states = LlamaModel.from_pretrained(folder).eval()(tokens).last_hidden_state[0]
+        encoder = make_encoder(EncoderOptions(model=str(folder)))
+        found = encoder.encode(["rivers of the north"], "query")[0]
+        # Without modules.json sentence-transformers pools as it likes; with the template it was neither of these.
+        pooled = [unit_vectors(states[None, -1].numpy())[0], unit_vectors(states.mean(0)[None].numpy())[0]]
+        assert max(float(found @ vector) for vector in pooled) > 0.9999
+        # Its tokenizer has no special tokens, so nothing is left to encode.
+        for texts in ([""], ["a", "", "b"]):
+            with pytest.raises(UnusableVectors) as fault:
+                encoder.encode(texts, "query")
+            assert fault.value.rows == [texts.index("")]
+
+
 def test_identity_is_everything_that_determines_vectors(tiny: Path) -> None:
     plain = EncoderOptions(model=str(tiny))
     first = make_encoder(plain).identity("document")
@@ -63,6 +83,17 @@ def test_identity_is_everything_that_determines_vectors(tiny: Path) -> None:
     both = make_encoder(EncoderOptions(model=str(tiny), query_prompt="x", document_prompt="x"))
     assert both.identity("query") == both.identity("document")
     assert make_encoder(EncoderOptions(model=str(tiny), batch_size=7, query_prompt="q")).identity("document") == first
+
+
+def test_a_model_changed_in_place_between_two_runs_has_vectors_of_its_own(tmp_path: Path) -> None:
+    with one_thread():
+        folder = write_tiny_bert(tmp_path / "bert")
+        first = make_encoder(EncoderOptions(model=str(folder))).identity("document")
+        weights = folder / "model.safetensors"
+        content = bytearray(weights.read_bytes())
+        content[-1] ^= 1
+        weights.write_bytes(content)
+        assert make_encoder(EncoderOptions(model=str(folder))).identity("document") != first
 
 
 def test_a_missing_wheel_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

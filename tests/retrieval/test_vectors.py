@@ -126,6 +126,60 @@ def test_unusable_vectors_name_their_rows(tmp_path: Path) -> None:
         encode(HashEncoder(bad="bad"), tmp_path, [["x", "bad", "y", "bad 2"]])
 
 
+@pytest.mark.parametrize("damage", ["torn", "empty", "words", "fewer rows", "float32", "hashes", "npz"])
+def test_damaged_shards_are_made_again_and_said(
+    tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = encode(HashEncoder(), tmp_path, SHARDS)
+    path = made.folder / ("00000.hashes.npy" if damage == "hashes" else "00000.npy")
+    content = path.read_bytes()
+    if damage in ("torn", "empty", "words", "hashes"):
+        path.write_bytes({"torn": content[:-5], "empty": b"", "words": b"no vectors", "hashes": content[:-3]}[damage])
+    elif damage == "npz":
+        with path.open("wb") as file:
+            np.savez(file, np.load(made.folder / "00002.npy"))
+    else:
+        vectors = np.load(path)
+        np.save(path, vectors[:-1] if damage == "fewer rows" else vectors.astype(np.float32))
+    encoder = HashEncoder()
+    check(encode(encoder, tmp_path, SHARDS), SHARDS)
+    assert sorted(encoder.asked) == ["", "a"]  # b is in another shard
+    assert "00000.npy are damaged: they are made again." in capsys.readouterr().err
+    assert encode(HashEncoder(fails_at="a"), tmp_path, SHARDS).reused == 7
+
+
+def test_what_names_the_vectors_is_written_again(tmp_path: Path) -> None:
+    made = encode(HashEncoder(), tmp_path, SHARDS)
+    identity = made.folder.parent / "identity.json"
+    before = identity.read_bytes()
+    identity.unlink()
+    assert encode(HashEncoder(fails_at="a"), tmp_path, SHARDS).reused == 7
+    assert identity.read_bytes() == before
+
+
+def test_vectors_of_another_dimension_in_the_folder_stop_the_run(tmp_path: Path) -> None:
+    made = encode(HashEncoder(), tmp_path, SHARDS)
+    path = made.folder / "00000.npy"
+    np.save(path, np.ones((4, 9), np.float16))
+    with pytest.raises(UserError, match=r"have 8 and 9 dimensions: .* delete .*, then run this again"):
+        encode(HashEncoder(), tmp_path, SHARDS)
+
+
+def test_stored_nan_stops_the_search_and_says_where(tmp_path: Path) -> None:
+    made = encode(HashEncoder(), tmp_path, SHARDS)
+    path = made.folder / "00002.npy"
+    vectors = np.load(path)
+    vectors[1:, 3] = np.nan
+    np.save(path, vectors)
+    with pytest.raises(UserError, match=r"2 of \d document vectors hold NaN or infinity \(the first at 5, 6\)"):
+        top_k(np.ones((2, 8), np.float32), made.blocks(), 3)
+
+
+def test_texts_longer_than_the_model_are_counted(tmp_path: Path) -> None:
+    made = encode(HashEncoder(), tmp_path, [["x" * 300, "short", "y" * 300], ["z" * 300, "x" * 300]])
+    assert made.truncated == 3
+
+
 def test_two_at_once_are_kept_apart(tmp_path: Path) -> None:
     made = encode(HashEncoder(), tmp_path, SHARDS)
 
