@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # Texts between two writes: what kill -9 can cost.
-_PIECE = 2048
+_PIECE = 512
 # Rows that are mapped at a time: 12 MB of 384 float16 numbers.
 _MAPPED = 16_384
 
@@ -78,7 +78,7 @@ def encode_version(
     """The vectors of every row of the version: those that are stored already, and the rest encoded now.
 
     A row's text is its columns, one a line, without empty ones. Shards are written in one step; of an unfinished one
-    no more than 2,048 texts are encoded twice after a kill. UserError where vectors are unusable (count, first ids).
+    no more than 512 texts are encoded twice after a kill. UserError where vectors are unusable (count, first ids).
     """
     shards = version.shards()
 
@@ -88,7 +88,7 @@ def encode_version(
         return [row[key] for row in rows], ["\n".join(row[c] for c in columns if row[c]) for row in rows]
 
     name = f"{version.table}-{version.name}-{'-'.join(columns)}"
-    return encode_shards(encoder, role, data, name, len(shards), read)
+    return encode_shards(encoder, role, data, name, len(shards), read, total=version.manifest["rows"]["out"])
 
 
 def encode_shards(
@@ -98,8 +98,10 @@ def encode_shards(
     name: str,
     shards: int,
     read: Callable[[int], tuple[list[str], list[str]]],
+    *,
+    total: int | None = None,
 ) -> Vectors:
-    """The same for any texts in shards: `read(number)` gives ids and texts."""
+    """The same for any texts in shards: `read(number)` gives ids and texts. total: of texts, where it is known."""
     identity = {**encoder.identity(role), "stored": STORED.str}
     home = data / "vectors" / blake2b(canonical(identity), digest_size=8).hexdigest()
     folder = home / name
@@ -110,10 +112,9 @@ def encode_shards(
             known.add(hashes, hashes.with_name(hashes.name.replace(".hashes", "")))
         cut = encoder.truncated
         counts: list[tuple[int, int]] = []
-        with Progress(f"vectors of {name}", shards) as progress:
+        with Progress(f"vectors of {name}", total, unit="texts") as progress:
             for number in range(shards):
-                counts.append(_one_shard(encoder, role, folder, number, known, read))
-                progress.step()
+                counts.append(_one_shard(encoder, role, folder, number, known, read, progress))
         rows = tuple(len(np.load(folder / f"{number:05d}.npy", mmap_mode="r")) for number in range(shards))
         dims = {np.load(folder / f"{number:05d}.npy", mmap_mode="r").shape[1] for number in range(shards)} - {0}
         dims |= set() if dims else {encoder.dim}
@@ -133,6 +134,7 @@ def _one_shard(
     number: int,
     known: KnownTexts,
     read: Callable[[int], tuple[list[str], list[str]]],
+    progress: Progress,
 ) -> tuple[int, int]:
     """Writes the shard unless it is there. Texts encoded and texts reused."""
     paths = folder / f"{number:05d}.hashes.npy", folder / f"{number:05d}.npy"
@@ -140,6 +142,7 @@ def _one_shard(
     hashes = hashes_of(texts)
     stored = stored_shard(*paths)
     if stored is not None and np.array_equal(stored[0], hashes):
+        progress.skip(len(texts))
         return 0, len(texts)
     if stored is None and paths[1].exists():
         say(f"The stored vectors {paths[1]} are damaged: they are made again.")
@@ -156,12 +159,14 @@ def _one_shard(
     have |= _resumed(part, hashes[distinct], vectors)
     # Longest first, so that a batch needs little padding and what does not fit into memory shows at once.
     missing = sorted(np.flatnonzero(~have).tolist(), key=lambda at: -len(texts[distinct[at]]))
+    progress.skip(len(texts) - len(missing))
     with part.open("ab", buffering=0) as journal:
         for start in range(0, len(missing), _PIECE):
             piece = missing[start : start + _PIECE]
             rows = distinct[piece]
             vectors[piece] = _encoded(encoder, role, [texts[row] for row in rows], [ids[row] for row in rows])
             journal.write(_records(hashes[rows], vectors[piece]).tobytes())
+            progress.step(len(piece))
     place = {value: at for at, value in enumerate(first)}
     _write(paths, hashes, vectors[[place[value.tobytes()] for value in hashes]])
     part.unlink()
