@@ -97,12 +97,15 @@ def test_every_query_is_a_row_in_the_judges_order(data: Path) -> None:
         ("", "failed", "request_failed"),
     ],
 )
-def test_a_reply_that_is_no_whole_ranking_is_rejected_by_name(data: Path, text: str, finish: Any, reason: str) -> None:
+def test_a_reply_that_is_no_whole_ranking_is_rejected_by_name(
+    data: Path, text: str, finish: Any, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     engine = FakeEngine(lambda request: Reply(request.key, text, finish, "why", 100, 10, 0.1))
     version = judged(write_candidates(data, 5), engine, limit=3)
     assert version.manifest["rows"]["rejected_by_reason"] == {reason: 3}
     assert version.manifest["rows"]["out"] == 0
     assert {row["raw"] for row in rejected_of(version)} == {text}
+    assert "Warning: 100.0% of the replies are no whole ranking" in capsys.readouterr().err
 
 
 def test_a_repaired_ranking_is_a_row_and_says_so(data: Path) -> None:
