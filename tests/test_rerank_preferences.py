@@ -3,8 +3,6 @@
 import json
 import re
 import shutil
-from collections import Counter
-from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,52 +11,27 @@ import pytest
 
 from builders.cli.errors import UserError
 from builders.llm.engines import EngineOptions
-from builders.llm.requests import EngineStopped, Reply, Request
+from builders.llm.requests import Reply
 from builders.relevance.agreement import kendall_tau
 from builders.rerank_preferences import RerankPreferences, main
 from builders.store.schemas import first_fault
-from builders.store.versions import Version, find_version
-from tests.making import FakeEngine, parquet_bytes, rejected_of, rows_of
-from tests.relevance.candidates_making import write_candidates
-
-LISTWISE = EngineOptions(engine="openai", model="fake")
-SHOWN = re.compile(r"^\[\d+\] ", re.MULTILINE)
+from builders.store.versions import find_version
+from tests.making import FakeEngine, rejected_of, rows_of
+from tests.relevance.judges import (
+    LISTWISE,
+    by_text,
+    copy_queries,
+    judged,
+    passages_of,
+    score,
+    texts_in,
+    write_candidates,
+)
 
 
 @pytest.fixture
 def data(built: Path, tmp_path: Path) -> Path:
-    """Chunks and QGen queries in a folder of the test's own."""
-    target = tmp_path / "data"
-    skipped = ("query_", "signatures", "clusters", "journals")
-    shutil.copytree(built, target, ignore=lambda _, names: [n for n in names if n.startswith(skipped)])
-    for queries in (target / "queries").iterdir():
-        if json.loads((queries / "manifest.json").read_bytes())["stage"] != "builders.synthetic_queries":
-            shutil.rmtree(queries)
-    return target
-
-
-def passages_of(request: Request) -> list[str]:
-    """The passages shown, each whole."""
-    listed = request.messages[-1]["content"].partition("<passages>\n")[2].partition("\n</passages>")[0]
-    return [part.strip() for part in SHOWN.split(listed)[1:]]
-
-
-def by_text(request: Request) -> str:
-    """A judge with a taste of its own: passages in alphabetical order, wherever they stand."""
-    shown = passages_of(request)
-    order = sorted(range(len(shown)), key=lambda at: shown[at])
-    return " > ".join(f"[{at + 1}]" for at in order)
-
-
-def judged(candidates: Version, engine: Any, **settings: Any) -> Version:
-    given = {"llm": LISTWISE, "data": candidates.folder.parent.parent} | settings
-    version = main(RerankPreferences(str(candidates), **given), engine)
-    assert version is not None
-    return version
-
-
-def texts_in(data: Path) -> dict[str, str]:
-    return {row["chunk_id"]: row["text"] for row in rows_of(find_version(data, "chunks"))}
+    return copy_queries(built, tmp_path / "data")
 
 
 def test_every_query_is_a_row_in_the_judges_order(data: Path) -> None:
@@ -97,12 +70,15 @@ def test_every_query_is_a_row_in_the_judges_order(data: Path) -> None:
         ("", "failed", "request_failed"),
     ],
 )
-def test_a_reply_that_is_no_whole_ranking_is_rejected_by_name(data: Path, text: str, finish: Any, reason: str) -> None:
+def test_a_reply_that_is_no_whole_ranking_is_rejected_by_name(
+    data: Path, text: str, finish: Any, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     engine = FakeEngine(lambda request: Reply(request.key, text, finish, "why", 100, 10, 0.1))
     version = judged(write_candidates(data, 5), engine, limit=3)
     assert version.manifest["rows"]["rejected_by_reason"] == {reason: 3}
     assert version.manifest["rows"]["out"] == 0
     assert {row["raw"] for row in rejected_of(version)} == {text}
+    assert "Warning: 100.0% of the replies are no whole ranking" in capsys.readouterr().err
 
 
 def test_a_repaired_ranking_is_a_row_and_says_so(data: Path) -> None:
@@ -185,11 +161,6 @@ def test_the_order_of_an_example_of_as_many_is_a_copy_and_the_example_is_reporte
     assert "begin with the order of an example" in capsys.readouterr().err
 
 
-def score(request: Request) -> str:
-    """Longer passages are likelier."""
-    return repr(-1000 / (len(request.messages[-2]["content"]) + 1))
-
-
 def test_likelihood_orders_by_score(data: Path) -> None:
     candidates = write_candidates(data, 6)
     engine = FakeEngine(score)
@@ -217,108 +188,6 @@ def test_a_candidate_without_a_likelihood_rejects_its_row(data: Path) -> None:
         assert version.manifest["rows"]["rejected_by_reason"] == {reason: 1}
         assert rejected_of(version)[0]["detail"].endswith("the reply is no number")
         shutil.rmtree(data / "journals")
-
-
-SETTINGS: list[dict[str, Any]] = [
-    {"k": 6, "window": 4, "step": 2, "shuffles": 2, "limit": 24},
-    {"k": 6, "method": "likelihood", "llm": EngineOptions(), "limit": 24},
-]
-
-
-@pytest.mark.parametrize("settings", SETTINGS, ids=["listwise", "likelihood"])
-@pytest.mark.parametrize("stops_after", [0, 7, 90])
-def test_stopped_and_resumed_is_as_uninterrupted_and_asks_nothing_twice(
-    data: Path, settings: dict[str, Any], stops_after: int
-) -> None:
-    answer: Callable[[Request], str] = score if "method" in settings else unsteady
-    candidates = write_candidates(data, 8)
-    whole = FakeEngine(answer)
-    expected = parquet_bytes(judged(candidates, whole, **settings).folder)
-    for folder in ("preferences", "journals"):
-        shutil.rmtree(data / folder)
-
-    class Stopping(FakeEngine):
-        def generate(self, requests: Any) -> Iterator[Reply]:
-            for reply in super().generate(requests):
-                if len(self.asked) > stops_after:
-                    raise EngineStopped("gone")
-                yield reply
-
-    first, second = Stopping(answer), FakeEngine(answer)
-    with pytest.raises(EngineStopped):
-        judged(candidates, first, **settings)
-    version = judged(candidates, second, **settings)
-    assert parquet_bytes(version.folder) == expected
-    asked = Counter(request.key for request in [*first.asked[:stops_after], *second.asked])
-    assert asked == Counter(request.key for request in whole.asked)
-    assert len(asked) > 100 and max(asked.values()) == 1
-    again = FakeEngine(lambda _: pytest.fail("asked again"))
-    assert judged(candidates, again, **settings).name == version.name
-
-
-def unsteady(request: Request) -> str:
-    """Rankings of every kind, some of them unusable, by the request's own key."""
-    number = int(request.key[:4], 16)
-    text = by_text(request)
-    return ["none", "[1]", text.replace("[1]", "[1] (good)")][number % 3] if number % 29 < 3 else text
-
-
-def test_a_larger_sample_and_a_larger_k_of_likelihoods_ask_only_for_what_is_new(data: Path) -> None:
-    candidates = write_candidates(data, 6)
-    settings: dict[str, Any] = {"method": "likelihood", "llm": EngineOptions()}
-    asked = []
-    for limit, k in ((3, 4), (6, 4), (6, 6)):
-        engine = FakeEngine(score)
-        judged(candidates, engine, limit=limit, k=k, **settings)
-        asked.append(len(engine.asked))
-    assert asked == [12, 12, 12]
-
-
-def test_own_marks_of_passages_and_queries_are_no_identifiers(data: Path) -> None:
-    engine = FakeEngine(by_text)
-    candidates = write_candidates(data, 5)
-    chunk = rows_of(find_version(data, "chunks"))[0]
-    from builders.relevance.questions import without_marks
-
-    assert without_marks("as in [3] and [ 12 ], not [a] or x[i]") == "as in (3) and ( 12 ), not [a] or x[i]"
-    judged(candidates, engine, limit=5)
-    assert chunk["text"]
-    for request in engine.asked:
-        assert re.findall(
-            r"\[\d+\]", request.messages[-1]["content"].partition("<passages>")[2].partition("</passages>")[0]
-        ) == [f"[{n}]" for n in range(1, 6)]
-
-
-def test_long_passages_are_cut_with_the_chunks_own_tokenizer(
-    data: Path, tokenizer_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from tokenizers import Tokenizer
-
-    candidates = write_candidates(data, 4)
-    with pytest.raises(UserError, match=r"tokenizer\.json .*--passage-tokens 96"):
-        judged(candidates, FakeEngine(by_text), passage_tokens=10)
-    monkeypatch.chdir(tokenizer_file.parent)
-    engine = FakeEngine(score)
-    settings: dict[str, Any] = {"method": "likelihood", "llm": EngineOptions(), "limit": 4}
-    judged(candidates, engine, passage_tokens=10, **settings)
-    tokenizer, texts = (
-        Tokenizer.from_file(str(tokenizer_file)),
-        [r["text"] for r in rows_of(find_version(data, "chunks"))],
-    )
-    for request in engine.asked:
-        passage = request.messages[-2]["content"].removeprefix("Passage: ")
-        assert any(text.startswith(passage) for text in texts)
-        assert 5 <= len(tokenizer.encode(passage).ids) <= 10
-
-
-def test_candidates_whose_inputs_hold_other_rows_are_refused(data: Path) -> None:
-    candidates = write_candidates(data, 4)
-    queries = find_version(data, "queries")
-    path = queries.folder / "manifest.json"
-    path.write_text(path.read_text().replace(queries.content_hash, "0" * 32))
-    with pytest.raises(UserError, match=rf"{candidates} was made from {queries} when that held other rows"):
-        judged(candidates, FakeEngine(by_text))
-    assert not (data / "preferences").exists()
 
 
 def test_a_dry_run_asks_nobody_and_shows_the_request(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,8 @@ from builders.cli.progress import say
 from builders.relevance.agreement import Bias, constant_judge, kendall_tau, position_bias, replies_in
 from builders.store.versions import Version, read_rows
 
+# A judge that ranks fewer of its lists whole than this share has not understood what it is asked for.
+FEWEST_USABLE = 0.5
 _COLUMNS = ["chunk_id", "chunk_ids", "own_rank", "retriever_ranks", "rank_agreement", "first_agreement"]
 
 
@@ -19,6 +21,12 @@ def print_report(preferences: Version) -> None:
         parses = (f"{_share(counts.get(f'reply:{p}', 0), replies)} {p}" for p in ("complete", "repaired", "partial"))
         failed = counts.get("reply:failed", 0)
         say(f"  of {replies:,} replies {', '.join(parses)}, {_share(failed, replies)} failed")
+        usable = sum(counts.get(f"reply:{parse}", 0) for parse in ("complete", "repaired"))
+        if usable < replies * FEWEST_USABLE:
+            say(
+                f"Warning: {_share(replies - usable, replies)} of the replies are no whole ranking: this model is too "
+                "small for --method listwise; name a larger one, or use --method likelihood."
+            )
     for line in _agreement(preferences):
         say(f"  {line}")
     if bias := position_bias(counts):
