@@ -246,7 +246,7 @@ def test_a_recipe_of_the_whole_data_path_makes_rows_of_each_method_from_its_own_
     assert len(supervised) == 12 and all(row["ranking"] == str(made[6]) for row in supervised)
     assert {len(row["positive_ids"]) for row in supervised} == {1}
     shown = [line for line in told.err.splitlines() if line.startswith("  + ") or line.startswith("  - ")]
-    assert len(shown) == 8 and "\nrerank triplet: " in told.err
+    assert len(shown) == 8 and "\nrerank, a training row: " in told.err
     before = snapshot(data)
     assert run(Recipe, main, [str(path), f"--data={data}"]) == 0
     assert snapshot(data).keys() == before.keys()

@@ -33,7 +33,7 @@ def print_summary(versions: Sequence[Version], examples: int) -> None:
         v for version in versions if version.table == "chunks" for v in version.inputs() if v.table == "documents"
     ]
     for version in [*sources, *versions]:
-        stage = f"{version.table} of {version.manifest['stage'].removeprefix('builders.')}"
+        stage = f"{version.table} of {_made_by(version)}"
         for reason, count in version.manifest["rows"]["rejected_by_reason"].items():
             say(f"  {stage:<34} {reason:<18} {count:>8,}")
     say("tables")
@@ -41,12 +41,19 @@ def print_summary(versions: Sequence[Version], examples: int) -> None:
         say(f"  {version!s:<24} {version.manifest['rows']['out']:>8,} rows in {version.folder}")
 
 
+def _made_by(version: Version) -> str:
+    """The stage; for triplets, what they were chosen from, since a recipe makes several."""
+    if version.table == "triplets":
+        return str(version.inputs()[0])
+    return str(version.manifest["stage"]).removeprefix("builders.")
+
+
 def _print_triplet(version: Version, row: dict[str, Any]) -> None:
     """The query with its first positive and its first negative."""
     query = _rows_by_id(version, "queries", [row["query_id"]])[row["query_id"]]
     first = {"+": "positive", "-": "negative"}
     chunks = _rows_by_id(version, "chunks", [row[f"{side}_ids"][0] for side in first.values()])
-    say(f"\n{row['method']} triplet: {query['text']}")
+    say(f"\n{row['method']}, a training row: {query['text']}")
     for sign, side in first.items():
         chunk_id, rank, score = (row[f"{side}_{what}"][0] for what in ("ids", "ranks", "scores"))
         place = "" if rank is None else f" (rank {rank}, {score:.3f})"

@@ -1,5 +1,7 @@
 """A batch of prompts to token ids, with one key-value cache for the prefix that they share."""
 
+import functools
+import inspect
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -54,8 +56,16 @@ def read_prefix(model: Any, tokens: tuple[int, ...]) -> Prefix:
     if tokens:
         with torch.inference_mode():
             ids = torch.tensor([tokens], device=model.device)
-            model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            model(input_ids=ids, use_cache=True, logits_to_keep=1, **{cache_argument(): cache})
     return Prefix(tokens, cache)
+
+
+@functools.cache
+def cache_argument() -> str:
+    """What the models of transformers call their key-value cache: `cache` since 5.24, `past_key_values` before."""
+    from transformers import LlamaForCausalLM
+
+    return "cache" if "cache" in inspect.signature(LlamaForCausalLM.forward).parameters else "past_key_values"
 
 
 # A cached prefix that misses at most this many tokens of the one that a window shares is used again as it is.
@@ -127,9 +137,9 @@ class _Batch:
                     input_ids=self._ids,
                     attention_mask=self._mask,
                     position_ids=self._positions,
-                    past_key_values=self._cache,
                     use_cache=True,
                     logits_to_keep=1,
+                    **{cache_argument(): self._cache},
                 )
                 .logits[:, -1]
                 .float()

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from builders.cli.errors import UserError
 from builders.llm.decoding import Prefix, Row, decode, make_row, next_prefix
+from builders.llm.number_types import fastest_dtype
 from builders.llm.requests import Finish, Model, Reply, Request
 from builders.llm.weights import weights_of
 
@@ -21,7 +22,8 @@ class LocalOptions:
     # Tokens that a batch may hold: rows times (prompt + max_tokens). 0.75 GB of keys and values for SmolLM2.
     batch_tokens: int = 32_768
     batch_rows: int = 32
-    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    # auto: what is fastest there.
+    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     # None: a GPU where there is one.
     device: str | None = None
     prefix_cache: bool = True
@@ -40,7 +42,8 @@ def load_model(
     tokenizer: Any = AutoTokenizer.from_pretrained(source, revision=revision)
     if not tokenizer.chat_template:
         raise UserError(f"The model {model.id} has no chat template: name an instruction-tuned one with --model.")
-    loaded: Any = AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=getattr(torch, dtype))
+    chosen = getattr(torch, fastest_dtype(device) if dtype == "auto" else dtype)
+    loaded: Any = AutoModelForCausalLM.from_pretrained(source, revision=revision, dtype=chosen)
     return tokenizer, loaded.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
 
 

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from builders.llm.decoding import Prefix, lay_out, next_prefix, spread
+from builders.llm.decoding import Prefix, cache_argument, lay_out, next_prefix, spread
 from builders.llm.likelihood import is_scored, likelihood_reply, prompt_and_answer
 from builders.llm.local_engine import load_model
 from builders.llm.requests import Model, Reply, Request
-from builders.retrieval.block_scores import cpu_multiplies_bfloat16
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,7 @@ class ScorerOptions:
     batch_tokens: int = 8192
     # Logits that a batch may hold, in positions: 200 MB in bfloat16 with a vocabulary of 49,152.
     batch_logits: int = 2048
-    # auto: bfloat16 on a GPU or a CPU with instructions for it; one without reads SmolLM2 6 times faster in float32.
+    # auto: what is fastest there.
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     # None: a GPU where there is one.
     device: str | None = None
@@ -57,7 +56,7 @@ class LocalScorer:
         self.model = model
         self._options = options or ScorerOptions()
         device, dtype = self._options.device, self._options.dtype
-        self._tokenizer, self._model = load_model(model, _fastest(device) if dtype == "auto" else dtype, device, say)
+        self._tokenizer, self._model = load_model(model, dtype, device, say)
         self._longest: int = self._model.config.max_position_embeddings
         self._prefix = Prefix((), None)
 
@@ -107,13 +106,6 @@ class LocalScorer:
         return Reply(pair.request.key, "", "context_too_long", detail, len(pair.prompt), 0, 0.0)
 
 
-def _fastest(device: str | None) -> str:
-    import torch
-
-    on_gpu = device != "cpu" and (device is not None or torch.cuda.is_available())
-    return "bfloat16" if on_gpu or cpu_multiplies_bfloat16() else "float32"
-
-
 def cut(pairs: Sequence[Pair], tokens: int, logits: int) -> Iterator[list[Pair]]:
     """Cuts pairs, longest first, so that rows times the longest, and times the longest answer, stay within bounds."""
     batch: list[Pair] = []
@@ -137,7 +129,7 @@ def score(model: Any, pairs: Sequence[Pair], prefix: Prefix) -> list[float]:
     longest = max(len(pair.answer) for pair in pairs)
     cache: dict[str, Any] = {"use_cache": False}
     if length:
-        cache = {"past_key_values": spread(prefix, len(pairs)), "use_cache": True}
+        cache = {cache_argument(): spread(prefix, len(pairs)), "use_cache": True}
     means = []
     with torch.inference_mode():
         logits = model(

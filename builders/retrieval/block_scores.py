@@ -7,8 +7,6 @@ float64, which is the same everywhere. So bfloat16 will do for the fast one, on 
 """
 
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,13 +25,6 @@ ROUNDING = 10.0**-DECIMALS
 # A product given in bfloat16 is off by at most this share of itself; on a GPU it is given in float32.
 _BFLOAT16 = 2.0**-8
 _BITS = np.int16(0x7FFF)
-
-
-@cache
-def cpu_multiplies_bfloat16() -> bool:
-    """True where the processor has instructions for it."""
-    flags = Path("/proc/cpuinfo")
-    return flags.exists() and bool(set(flags.read_text().split()) & {"avx512_bf16", "amx_bf16"})
 
 
 class DocumentBlock:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builders.cli.errors import UserError
-from builders.retrieval.block_scores import DocumentBlock, Rows, checked_lengths, cpu_multiplies_bfloat16
+from builders.llm.number_types import cpu_multiplies_bfloat16
+from builders.retrieval.block_scores import DocumentBlock, Rows, checked_lengths
 from builders.retrieval.document_blocks import Block, Restriction, allowed_parts, float_blocks, members_of
 from builders.retrieval.float_scores import TILE, FloatBlock
 from builders.retrieval.rankings import EMPTY, Ranking, merge, pack, unpack, unpack_scores

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from builders.retrieval.block_scores import cpu_multiplies_bfloat16
+from builders.llm.number_types import cpu_multiplies_bfloat16
 from builders.retrieval.rankings import Ranking
 from builders.retrieval.topk import DEFAULT_MEMORY, top_k
 

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from builders.text.readers.html import html_text
@@ -186,6 +186,7 @@ def test_hostile_marks_take_linear_time(read) -> None:  # type: ignore[no-untype
 
 
 @given(st.text(st.sampled_from("ab *_`#[]()<>|-=~:.\n\\!&;'\"/"), max_size=200))
+@example("<![: one")
 def test_any_text_is_read(page: str) -> None:
     for read in (html_text, markdown_text, restructured_text):
         title, text = read(page)

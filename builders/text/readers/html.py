@@ -6,6 +6,7 @@ import re
 from bs4 import BeautifulSoup
 from bs4.dammit import EncodingDetector
 from bs4.element import CData, NavigableString, PageElement, PreformattedString, Tag
+from bs4.exceptions import ParserRejectedMarkup
 
 # What is on a page without being its text.
 DROPPED = frozenset(
@@ -29,8 +30,15 @@ def html_text(page: str) -> tuple[str, str]:
 
     Scripts, styles, navigation and form controls are dropped; where the page marks its main part, that part is taken.
     """
-    soup = BeautifulSoup(MARKS.sub(" ", page), "html.parser")
+    soup = _parsed(MARKS.sub(" ", page))
     return _title(soup), _folded(_pieces(_main(soup)))
+
+
+def _parsed(page: str) -> BeautifulSoup:
+    try:
+        return BeautifulSoup(page, "html.parser")
+    except ParserRejectedMarkup:  # <![ that begins neither CDATA nor a condition is text
+        return BeautifulSoup(page.replace("<![", "&lt;!["), "html.parser")
 
 
 def declared_encoding(page: bytes) -> str | None:

