@@ -42,6 +42,9 @@ class Triplets:
     """First and last rank of the hard negatives (DRAMA: 31 50; of preferences: 11 20)."""
     least: int | None = None
     """The fewest negatives of a row; one with fewer is rejected (7, what training takes; for judgements 1)."""
+    own: bool | None = None
+    """Count a query's own chunk as its first positive, whatever its rank (DRAMA: no); where it is not given, with
+    positives that are scaled to a small corpus."""
     ratio: float | None = None
     """Drop negatives that do not score below this share of the lowest positive's score (0.95 is usual)."""
     margin: float | None = None
@@ -62,6 +65,8 @@ class Triplets:
             if span is not None and not 1 <= span[0] <= span[1]:
                 sentence = f"--{name} {span[0]} {span[1]} is no window: give the first and the last rank, from 1 up."
                 raise UserError(sentence, exit_code=2)
+        if self.own and self.positives is not None and self.positives[0] != 1:
+            raise UserError(f"--own needs --positives that begin at rank 1, not {self.positives[0]}.", exit_code=2)
         for name in ("least", "processes", "round_trip"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -152,11 +157,13 @@ def _windows(config: Triplets, ranked: "Version", mined: "Version | None", chunk
     windows, why = paper_windows(kind), list[str]()
     if config.window == "auto":
         windows, why = scaled_windows(kind, depth.usual, depth.chunks)
-    windows = with_choices(windows, config.positives, config.negatives, config.least)
+    own = config.own if config.own is not None else windows.own and config.positives is None
+    windows = with_choices(windows, config.positives, config.negatives, config.least, own)
     if ranked.table == "judgements":
         windows = with_choices(windows, None, None, config.least or 1)
     positives, negatives = (f"{first}..{last}" for first, last in (windows.positives, windows.negatives))
-    said = f"windows: positives {positives}, negatives {negatives}, at least {windows.least} of them a row"
+    whose = ", the query's own chunk first" if windows.own else ""
+    said = f"windows: positives {positives}{whose}, negatives {negatives}, at least {windows.least} of them a row"
     say(said + (f" (scaled: {'; '.join(why)})" if why else ""))
     short = depth.shorter_than(windows.negatives[1])
     if short:

@@ -101,6 +101,23 @@ def test_a_triplet_is_followed_to_its_document(data: Path) -> None:
     assert [link.row["document_id"] for link in links] == [row["document_id"]] * 5
 
 
+@pytest.mark.parametrize("last", [1, 3, 10])
+def test_the_own_chunk_is_the_first_positive_where_that_is_asked_for(data: Path, last: int) -> None:
+    candidates = {row["query_id"]: row for row in rows_of(find_version(data, "candidates"))}
+    made = make(data, positives=(1, last), negatives=(11, 12), least=1, own=True)
+    places = set()
+    for row in rows_of(made):
+        ranked = candidates[row["query_id"]]
+        own, rank = ranked["chunk_id"], ranked["own_rank"]
+        others = [i for i in ranked["chunk_ids"] if i != own][: last - 1]
+        assert row["positive_ids"] == [own, *others]
+        scores = dict(zip(ranked["chunk_ids"], ranked["scores"], strict=True))
+        assert row["positive_ranks"] == [rank, *(ranked["chunk_ids"].index(i) + 1 for i in others)]
+        assert row["positive_scores"] == [scores.get(i) for i in row["positive_ids"]]
+        places.add("none" if rank is None else "inside" if rank <= last else "below")
+    assert places >= ({"none", "below"} if last == 1 else {"none", "inside"})
+
+
 def test_queries_of_the_same_words_spare_each_other_s_positives(data: Path) -> None:
     candidates = find_version(data, "candidates")
     alone = {row["query_id"]: row for row in rows_of(make(data, str(candidates), least=1))}
@@ -247,7 +264,10 @@ def test_a_killed_run_is_gone_on_with(data: Path, tmp_path: Path, monkeypatch: p
 def test_windows_are_said_and_the_paper_s_warn_where_they_clip(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     auto = make(data, positives=None, negatives=None, least=None)
     said = capsys.readouterr().err
-    assert "windows: positives 1..1, negatives 8..12, at least 5 of them a row (scaled: the queries have 12" in said
+    assert (
+        "windows: positives 1..1, the query's own chunk first, negatives 8..12, at least 5 of them a row (scaled: the queries have 12"
+        in said
+    )
     assert auto.manifest["identity"]["config"]["least"] == 5
     with pytest.raises(UserError, match="no window"):
         make(data, negatives=(9, 3))

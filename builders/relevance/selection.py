@@ -47,7 +47,10 @@ def from_candidates(candidates: "pl.DataFrame", windows: Windows, ranking: str) 
     import polars as pl
 
     ranked = candidates.with_columns(judge=pl.lit(None, pl.String), ranking=pl.lit(ranking))
-    return _by_rank(ranked, "scores", windows).select([*_DRAFT])
+    drafts = _by_rank(ranked, "scores", windows)
+    if windows.own:
+        drafts = _own_first(drafts, windows.positives)
+    return drafts.select([*_DRAFT])
 
 
 def from_preferences(preferences: "pl.DataFrame", windows: Windows, ranking: str) -> "pl.DataFrame":
@@ -127,6 +130,25 @@ def _by_rank(frame: "pl.DataFrame", scores: str, windows: Windows) -> "pl.DataFr
             for what, column in (("ids", pl.col("chunk_ids")), ("ranks", ranks), ("scores", pl.col(scores)))
         }
     )
+
+
+def _own_first(frame: "pl.DataFrame", span: Span) -> "pl.DataFrame":
+    """The own chunk before the other positives, as many in all as before; rank and score are null where it has none.
+
+    span: of the positives, from rank 1.
+    """
+    import polars as pl
+
+    size = span[1] - span[0] + 1
+    place = pl.col("own_rank").clip(upper_bound=size).fill_null(size)  # that it has among the positives, or takes
+    score = pl.col("scores").list.get(pl.col("own_rank") - 1, null_on_oob=True)
+    own = {"ids": pl.col("chunk_id"), "ranks": pl.col("own_rank"), "scores": score}
+
+    def joined(what: str) -> "pl.Expr":
+        others = pl.col(f"positive_{what}")
+        return pl.concat_list(own[what], others.list.slice(0, place - 1), others.list.slice(place, size))
+
+    return frame.with_columns(**{f"positive_{what}": joined(what) for what in own})
 
 
 def _ranked_pairs(candidates: "pl.DataFrame | None") -> "pl.DataFrame":

@@ -19,11 +19,15 @@ ONE_POSITIVE, PAPER_CHUNKS = 50_000, 25_000_000
 
 @dataclass(frozen=True)
 class Windows:
-    """Ranks of the positives and of the negatives, and the fewest negatives that a row may have."""
+    """Ranks of the positives and of the negatives, and the fewest negatives that a row may have.
+
+    own: the query's own chunk is its first positive, whatever its rank, and takes the place of the last one.
+    """
 
     positives: Span
     negatives: Span
     least: int
+    own: bool = False
 
 
 def paper_windows(kind: str, least: int | None = None) -> Windows:
@@ -36,7 +40,9 @@ def scaled_windows(kind: str, depth: int, chunks: int) -> tuple[Windows, list[st
     """The windows for queries that have `depth` candidates among `chunks` in reach, and why they are what they are.
 
     Where there are fewer candidates than the paper's, all ranks shrink in proportion; on a corpus of fewer chunks fewer
-    of the first ranks are positives. With the paper's own numbers it is the paper's windows.
+    of the first ranks are positives, and the own chunk is always one: with MiniLM and BM25 together on 260 package
+    descriptions a language, the first rank was another chunk for a tenth of the sentences, and wrong in most of those.
+    With the paper's own numbers it is the paper's windows.
     """
     positives, negatives, deep = PAPER[kind]
     why = []
@@ -45,14 +51,15 @@ def scaled_windows(kind: str, depth: int, chunks: int) -> tuple[Windows, list[st
         negatives = (max(positives[1] + 1, math.ceil(negatives[0] * depth / deep)), max(depth, positives[1] + 1))
         why.append(f"the queries have {depth} candidates, the paper's have {deep}")
     most = positives_of(chunks)
-    if most < positives[1]:
+    own = kind == "retrieved" and most < positives[1]
+    if own:
         positives = (positives[0], most)
         why.append(
             f"{chunks:,} chunks are in the reach of a query, in the paper {PAPER_CHUNKS:,}: one positive up to "
             f"{ONE_POSITIVE:,}, one more for each doubling"
         )
     least = min(TRAINING_NEGATIVES, negatives[1] - negatives[0] + 1)
-    return Windows(positives, negatives, least), why
+    return Windows(positives, negatives, least, own), why
 
 
 def positives_of(chunks: int) -> int:
@@ -61,7 +68,9 @@ def positives_of(chunks: int) -> int:
     return min(10, 1 + round(doublings))
 
 
-def with_choices(windows: Windows, positives: Span | None, negatives: Span | None, least: int | None) -> Windows:
+def with_choices(
+    windows: Windows, positives: Span | None, negatives: Span | None, least: int | None, own: bool | None = None
+) -> Windows:
     """The windows with what the user chose."""
-    chosen = {"positives": positives, "negatives": negatives, "least": least}
+    chosen = {"positives": positives, "negatives": negatives, "least": least, "own": own}
     return replace(windows, **{name: value for name, value in chosen.items() if value is not None})  # type: ignore[arg-type]

@@ -21,9 +21,10 @@ def test_at_the_paper_s_size_nothing_is_scaled(kind: str, depth: int) -> None:
 @pytest.mark.parametrize(
     ("kind", "depth", "chunks", "windows"),
     [
-        ("retrieved", 50, 3_000, Windows((1, 1), (31, 50), 7)),
-        ("retrieved", 50, 1_600_000, Windows((1, 6), (31, 50), 7)),
-        ("retrieved", 20, 3_000, Windows((1, 1), (13, 20), 7)),
+        ("retrieved", 50, 3_000, Windows((1, 1), (31, 50), 7, own=True)),
+        ("retrieved", 50, 1_600_000, Windows((1, 6), (31, 50), 7, own=True)),
+        ("retrieved", 20, 3_000, Windows((1, 1), (13, 20), 7, own=True)),
+        ("retrieved", 20, 90_000_000, Windows((1, 4), (13, 20), 7)),
         ("reranked", 5, 3_000, Windows((1, 1), (3, 5), 3)),
         ("reranked", 10, 3_000, Windows((1, 1), (6, 10), 5)),
         ("retrieved", 2, 3, Windows((1, 1), (2, 2), 1)),
