@@ -116,7 +116,7 @@ def _rows(config: Triplets) -> "TrainingRows":
 
 
 def _ranked(config: Triplets) -> "Version":
-    from builders.store.versions import all_versions, find_version
+    from builders.store.versions import all_versions, find_version, latest_version
 
     if config.ranked:
         found = find_version(config.data, config.ranked)
@@ -131,8 +131,7 @@ def _ranked(config: Triplets) -> "Version":
             "makes candidates of queries.",
             exit_code=2,
         )
-    say(f"from {there[-1]}, the latest")
-    return there[-1]
+    return latest_version(config.data, there[-1].table)
 
 
 def _ancestor(version: "Version", table: str) -> "Version":

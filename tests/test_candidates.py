@@ -146,6 +146,19 @@ def test_words_rank_by_what_they_share_and_a_fusion_names_both(data: Path) -> No
     assert all(fused_first[i] == first[i] for i in agreed)
 
 
+@pytest.mark.parametrize("within", [None, "language"])
+def test_an_index_that_looks_everywhere_finds_what_an_exact_search_finds(
+    data: Path, within: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exact = {row["query_id"]: row["scores"] for row in rows_of(search(data, within=within))}
+    made = search(data, within=within, ann="hnsw", effort=500)
+    assert made.manifest["usage"]["recall"] == 1.0
+    said = capsys.readouterr().err
+    assert "ann: recall 1.0000 of the exact top 7" in said and ("lowest in " in said) is (within is not None)
+    for row in rows_of(made):  # not the ids: of two chunks of the same text the index may give either
+        assert row["scores"] == pytest.approx(exact[row["query_id"]], abs=2e-6)
+
+
 def test_a_query_that_nothing_matches_is_rejected(data: Path) -> None:
     made = search(data, method="qgen", retriever="bm25")  # "topic 123…", words that no chunk holds
     reasons = {row["reason"] for row in rejected_of(made)}

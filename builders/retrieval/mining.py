@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 # Queries that are searched in one pass over the chunks: small shards together, so that each pass is worth reading them.
 AT_ONCE = 16_384
+# Groups whose recall is told one by one.
+_WORST = 3
 _FROM_QUERY = ["query_id", "chunk_id", "document_id", "source", "method", "language", "split", "normalised_text_hash"]
 
 
@@ -50,7 +53,7 @@ class Mining:
         ids, numbers = document_order(self.chunks)
         reach = reach_of(self.chunks, numbers, self.config.within)
         vectors = self._query_vectors()
-        retriever = self._retriever(numbers)
+        retriever = self._retriever(numbers, reach)
         shards = len(self.queries.shards())
         missing = [shard for shard in range(shards) if not made.is_done(shard)]
         total = min(self.queries.manifest["rows"]["out"], self.config.limit or sys.maxsize)
@@ -144,21 +147,22 @@ class Mining:
         shards = len(self.queries.shards())
         return self._counted("queries", encode_shards(self.encoder, "query", self.config.data, name, shards, read))
 
-    def _retriever(self, numbers: NDArray[np.int64]) -> Retriever:
+    def _retriever(self, numbers: NDArray[np.int64], reach: Reach) -> Retriever:
         parts: list[Retriever] = []
         if self.encoder is not None:
             fields = ("title", "text") if self.config.titles else ("text",)
             documents = encode_version(self.encoder, "document", self.config.data, self.chunks, fields)
-            parts.append(self._dense(self._counted("chunks", documents), numbers))
+            parts.append(self._dense(self._counted("chunks", documents), numbers, reach))
             self.encoder.close()  # its memory is free for the search
         if self.config.retriever != "dense":
             parts.append(self._words(numbers))
         return parts[0] if len(parts) == 1 else Fused(tuple(parts))
 
-    def _dense(self, documents: Vectors, numbers: NDArray[np.int64]) -> Retriever:
+    def _dense(self, documents: Vectors, numbers: NDArray[np.int64], reach: Reach) -> Retriever:
         limit = int(self.config.memory * 1e9)
         if self.config.ann:
-            return Approximate(documents, numbers, self.config.ann, self.config.effort, limit, self._measured)
+            measured = partial(self._measured, reach)
+            return Approximate(documents, numbers, self.config.ann, self.config.effort, limit, measured)
         return Dense(documents, numbers, limit, _device())
 
     def _words(self, numbers: NDArray[np.int64]) -> Retriever:
@@ -174,9 +178,14 @@ class Mining:
 
         return Words(BM25(texts(), numbers))
 
-    def _measured(self, recall: "Recall") -> None:
+    def _measured(self, reach: Reach, recall: "Recall") -> None:
+        """Says it, the worst groups by name, and keeps the lowest."""
         self.usage["recall"] = round(min(self.usage.get("recall", 1.0), recall.recall), 6)
-        say(f"ann: recall {recall.recall:.4f} of the exact top {recall.k} on {recall.queries:,} queries")
+        worst = sorted(recall.by_group.items(), key=lambda item: item[1])[:_WORST] if self.config.within else []
+        named = (
+            "; lowest in " + ", ".join(f"{reach.names[group]} {share:.4f}" for group, share in worst) if worst else ""
+        )
+        say(f"ann: recall {recall.recall:.4f} of the exact top {recall.k} on {recall.queries:,} queries{named}")
 
     def _counted(self, what: str, vectors: Vectors) -> Vectors:
         self.usage |= {f"{what}_encoded": vectors.encoded, f"{what}_truncated": vectors.truncated}

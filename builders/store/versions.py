@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
+from builders.cli.progress import say
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -136,6 +137,7 @@ def latest_version(data: Path, table: str) -> Version:
             "(`python -m builders.corpus` makes chunks).",
             exit_code=2,
         )
+    say(f"from {versions[-1]}, the latest ({versions[-1].manifest['stage'].removeprefix('builders.')})")
     return versions[-1]
 
 
