@@ -11,6 +11,7 @@ from builders.cli.errors import UserError
 from builders.cli.progress import say
 
 if TYPE_CHECKING:
+    from builders.relevance.depth import Depth
     from builders.relevance.training_rows import TrainingRows
     from builders.relevance.windows import Windows
     from builders.store.versions import Version
@@ -146,28 +147,48 @@ def _ancestor(version: "Version", table: str) -> "Version":
 def _windows(config: Triplets, ranked: "Version", mined: "Version | None", chunks: "Version") -> "Windows":
     """The windows by the user's choice, or scaled; what they are and why is said."""
     from builders.relevance.depth import depth_of
-    from builders.relevance.windows import Windows, paper_windows, scaled_windows, with_choices
+    from builders.relevance.windows import Windows, paper_windows, scaled_windows
 
+    judged = ranked.table == "judgements"
+    source = mined if judged else ranked
+    if source is None:  # only what was judged
+        return Windows((1, 1), (1, 1), config.least or 1)
     kind = "reranked" if ranked.table == "preferences" else "retrieved"
-    source = mined if ranked.table == "judgements" else ranked
-    if source is None:
-        return with_choices(Windows((1, 1), (1, 1), 1), None, None, config.least)
     depth = depth_of(source, chunks)
-    windows, why = paper_windows(kind), list[str]()
-    if config.window == "auto":
-        windows, why = scaled_windows(kind, depth.usual, depth.chunks)
+    windows = scaled_windows(kind, depth.chunks) if config.window == "auto" else paper_windows(kind)
+    if config.positives or config.negatives:
+        windows = replace(windows, deep=None)
     own = config.own if config.own is not None else windows.own and config.positives is None
-    windows = with_choices(windows, config.positives, config.negatives, config.least, own)
-    if ranked.table == "judgements":
-        windows = with_choices(windows, None, None, config.least or 1)
-    positives, negatives = (f"{first}..{last}" for first, last in (windows.positives, windows.negatives))
-    whose = ", the query's own chunk first" if windows.own else ""
-    said = f"windows: positives {positives}{whose}, negatives {negatives}, at least {windows.least} of them a row"
-    say(said + (f" (scaled: {'; '.join(why)})" if why else ""))
-    short = depth.shorter_than(windows.negatives[1])
-    if short:
-        say(f"Warning: {short:,} of {depth.queries:,} queries have fewer candidates than {windows.negatives[1]}.")
+    windows = replace(
+        windows,
+        positives=config.positives or windows.positives,
+        negatives=config.negatives or windows.negatives,
+        least=config.least or (1 if judged else windows.least),
+        own=own and not judged,
+    )
+    _say_windows(windows, kind, depth, judged)
     return windows
+
+
+def _say_windows(windows: "Windows", kind: str, depth: "Depth", judged: bool) -> None:
+    from builders.relevance.windows import ONE_POSITIVE, PAPER, PAPER_CHUNKS, row_windows
+
+    positives, negatives, least = row_windows(windows, depth.usual)
+    ranks = f"negatives {negatives[0]}..{negatives[1]}"
+    if judged:
+        say(f"windows: {ranks} are mined beside the judged ones, at least {least} of all a row")
+    else:
+        own = ", the query's own chunk first" if windows.own else ""
+        say(f"windows: positives {positives[0]}..{positives[1]}{own}, {ranks}, at least {least} of them a row")
+    if windows.own and windows.positives[1] < PAPER[kind][0][1]:
+        say(
+            f"  of DRAMA's {PAPER[kind][0][1]} positives {windows.positives[1]}: {depth.chunks:,} chunks are in reach, "
+            f"there {PAPER_CHUNKS:,}; one up to {ONE_POSITIVE:,}, one more for each doubling"
+        )
+    deep = windows.deep or windows.negatives[1]
+    if short := depth.shorter_than(deep):
+        what = "their ranks are in proportion" if windows.deep else "their windows are cut short"
+        say(f"  {short:,} of {depth.queries:,} queries have fewer than {deep} candidates: {what}")
 
 
 def _show(rows: "TrainingRows") -> None:

@@ -6,7 +6,7 @@ A draft has the columns of a triplet but its id, and own_rank: the rank of the q
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from builders.relevance.windows import Span, Windows
+from builders.relevance.windows import Windows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,9 +48,7 @@ def from_candidates(candidates: "pl.DataFrame", windows: Windows, ranking: str) 
 
     ranked = candidates.with_columns(judge=pl.lit(None, pl.String), ranking=pl.lit(ranking))
     drafts = _by_rank(ranked, "scores", windows)
-    if windows.own:
-        drafts = _own_first(drafts, windows.positives)
-    return drafts.select([*_DRAFT])
+    return (_own_first(drafts) if windows.own else drafts).select([*_DRAFT])
 
 
 def from_preferences(preferences: "pl.DataFrame", windows: Windows, ranking: str) -> "pl.DataFrame":
@@ -82,11 +80,12 @@ def from_judgements(
     ranked = _ranked_pairs(candidates)
     judged = judged.join(ranked, on=["query_id", "chunk_id"], how="left", maintain_order="left")
     answers = pl.col("relevance") > 0
-    mined = ranked.filter(pl.col("rank").is_between(*windows.negatives)).join(
+    _, negative, _ = _spans(pl.col("candidates"), windows)
+    mined = ranked.filter(pl.col("rank").is_between(*negative)).join(
         judged, on=["query_id", "chunk_id"], how="anti", maintain_order="left"
     )
     negatives = pl.concat(
-        [judged.filter(~answers).drop("relevance"), mined.select("query_id", "chunk_id", "rank", "score")]
+        [part.select("query_id", "chunk_id", "rank", "score") for part in (judged.filter(~answers), mined)]
     )
     drafts = queries.select([*TAKEN, "method"])
     for side, pairs in (("positive", judged.filter(answers)), ("negative", negatives)):
@@ -98,6 +97,7 @@ def from_judgements(
         drafts = drafts.join(lists, on="query_id", how="left", maintain_order="left")
     filled = [pl.col(name).fill_null([]) for name in _LISTS]
     filled.append(pl.lit(None, pl.Int32).alias("own_rank"))
+    filled.append(pl.lit(windows.least).alias("least"))
     retriever = pl.lit(None, pl.String)
     if candidates is not None:
         drafts = drafts.join(
@@ -111,36 +111,50 @@ def from_judgements(
 
 
 _LISTS = [f"{side}_{what}" for side in ("positive", "negative") for what in ("ids", "ranks", "scores")]
-_DRAFT = [*TAKEN, "method", "retriever", "judge", "ranking", "own_rank", *_LISTS]
+_DRAFT = [*TAKEN, "method", "retriever", "judge", "ranking", "own_rank", "least", *_LISTS]
+
+
+def _spans(
+    candidates: "pl.Expr", windows: Windows
+) -> "tuple[tuple[pl.Expr, pl.Expr], tuple[pl.Expr, pl.Expr], pl.Expr]":
+    """row_windows for the number of candidates of each row: positives, negatives, least."""
+    import polars as pl
+
+    (p0, p1), (n0, n1), least = windows.positives, windows.negatives, pl.lit(windows.least)
+    first, last, start, end = pl.lit(p0), pl.lit(p1), pl.lit(n0), pl.lit(n1)
+    if windows.deep is not None:
+        depth = candidates.cast(pl.Int64).clip(upper_bound=windows.deep)
+        last = pl.max_horizontal(pl.lit(1), depth * p1 // windows.deep)
+        start = pl.max_horizontal(last + 1, (depth * n0 + windows.deep - 1) // windows.deep)
+        end = pl.max_horizontal(start, depth * n1 // windows.deep)
+    return (first, last), (start, end), pl.min_horizontal(least, end - start + 1)
 
 
 def _by_rank(frame: "pl.DataFrame", scores: str, windows: Windows) -> "pl.DataFrame":
     """The two windows of the lists chunk_ids and `scores`, whose places are ranks."""
     import polars as pl
 
-    ranks = pl.int_ranges(1, pl.col("chunk_ids").list.len() + 1, dtype=pl.Int32)
+    length = pl.col("chunk_ids").list.len()
+    ranks = pl.int_ranges(1, length + 1, dtype=pl.Int32)
+    positive, negative, least = _spans(length, windows)
 
-    def window(column: "pl.Expr", span: Span) -> "pl.Expr":
+    def window(column: "pl.Expr", span: "tuple[pl.Expr, pl.Expr]") -> "pl.Expr":
         return column.list.slice(span[0] - 1, span[1] - span[0] + 1)
 
-    return frame.with_columns(
-        **{
-            f"{side}_{what}": window(column, span)
-            for side, span in (("positive", windows.positives), ("negative", windows.negatives))
-            for what, column in (("ids", pl.col("chunk_ids")), ("ranks", ranks), ("scores", pl.col(scores)))
-        }
-    )
+    lists = {
+        f"{side}_{what}": window(column, span)
+        for side, span in (("positive", positive), ("negative", negative))
+        for what, column in (("ids", pl.col("chunk_ids")), ("ranks", ranks), ("scores", pl.col(scores)))
+    }
+    return frame.with_columns(**lists, least=least)
 
 
-def _own_first(frame: "pl.DataFrame", span: Span) -> "pl.DataFrame":
-    """The own chunk before the other positives, as many in all as before; rank and score are null where it has none.
-
-    span: of the positives, from rank 1.
-    """
+def _own_first(frame: "pl.DataFrame") -> "pl.DataFrame":
+    """The own chunk before the other positives, as many in all as before; rank and score are null where it has none."""
     import polars as pl
 
-    size = span[1] - span[0] + 1
-    place = pl.col("own_rank").clip(upper_bound=size).fill_null(size)  # that it has among the positives, or takes
+    size = pl.col("positive_ids").list.len().cast(pl.Int32)
+    place = pl.min_horizontal("own_rank", size)  # that it has among the positives, or takes: null is passed over
     score = pl.col("scores").list.get(pl.col("own_rank") - 1, null_on_oob=True)
     own = {"ids": pl.col("chunk_id"), "ranks": pl.col("own_rank"), "scores": score}
 
@@ -152,12 +166,13 @@ def _own_first(frame: "pl.DataFrame", span: Span) -> "pl.DataFrame":
 
 
 def _ranked_pairs(candidates: "pl.DataFrame | None") -> "pl.DataFrame":
-    """(query_id, chunk_id, rank, score) of every candidate."""
+    """(query_id, chunk_id, rank, score, candidates) of every candidate; the last is how many its query has."""
     import polars as pl
 
     if candidates is None:
         columns = {"query_id": pl.String, "chunk_id": pl.String, "rank": pl.Int32, "score": pl.Float64}
-        return pl.DataFrame(schema=columns)
-    ranks = pl.int_ranges(1, pl.col("chunk_ids").list.len() + 1, dtype=pl.Int32)
-    lists = candidates.select("query_id", chunk_id="chunk_ids", rank=ranks, score="scores")
+        return pl.DataFrame(schema=columns | {"candidates": pl.UInt32})
+    length = pl.col("chunk_ids").list.len()
+    ranks = pl.int_ranges(1, length + 1, dtype=pl.Int32)
+    lists = candidates.select("query_id", chunk_id="chunk_ids", rank=ranks, score="scores", candidates=length)
     return lists.explode("chunk_id", "rank", "score").drop_nulls("chunk_id")

@@ -38,7 +38,7 @@ class TrainingRows:
     def __call__(self, shard: int) -> TableResult:
         drafts = self.drafts(shard)
         guarded = guard(drafts, self.known, _facts(self.chunks.folder), self.rules)
-        return _sorted_out(guarded.drafts, len(drafts), guarded.counts, self.windows.least, self.round_trip)
+        return _sorted_out(guarded.drafts, len(drafts), guarded.counts, self.round_trip)
 
     def shards(self) -> int:
         return len((self.queries if self.kind == "judgements" else self.ranked).shards())
@@ -87,9 +87,7 @@ def _facts(chunks: Path) -> ChunkFacts:
     return chunk_facts(version)
 
 
-def _sorted_out(
-    drafts: "pl.DataFrame", rows_in: int, counts: Counter[str], least: int, round_trip: int | None
-) -> TableResult:
+def _sorted_out(drafts: "pl.DataFrame", rows_in: int, counts: Counter[str], round_trip: int | None) -> TableResult:
     """Rows that found their own chunk, have a positive and enough negatives; the others with their reason."""
     import polars as pl
 
@@ -101,12 +99,12 @@ def _sorted_out(
         .then(pl.lit("own_chunk_lost"))
         .when(pl.col("positive_ids").list.len() == 0)
         .then(pl.lit("no_positive"))
-        .when(left < least)
+        .when(left < pl.col("least"))
         .then(pl.lit("too_few_negatives"))
     )
     drafts = drafts.with_columns(reason=reason)
     kept = drafts.filter(pl.col("reason").is_null())
-    few = pl.format(f"{{}} negatives are left, at least {least} are asked for; dropped: {{}}", left, "dropped")
+    few = pl.format("{} negatives are left, at least {} are asked for; dropped: {}", left, "least", "dropped")
     place = pl.format("rank {} of its own chunk", pl.col("own_rank").cast(pl.String).fill_null("none"))
     detail = pl.when(pl.col("reason") == "own_chunk_lost").then(place).otherwise(few)
     rejected = drafts.filter(pl.col("reason").is_not_null()).select(

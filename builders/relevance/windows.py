@@ -1,7 +1,7 @@
 """Which ranks are positives and which are hard negatives: DRAMA's numbers, and what becomes of them on less text."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 Span = tuple[int, int]
 
@@ -22,55 +22,51 @@ class Windows:
     """Ranks of the positives and of the negatives, and the fewest negatives that a row may have.
 
     own: the query's own chunk is its first positive, whatever its rank, and takes the place of the last one.
+    deep: the ranks are of so many candidates, and shrink in proportion for a query that has fewer; None: they are as
+    they are.
     """
 
     positives: Span
     negatives: Span
     least: int
     own: bool = False
+    deep: int | None = None
 
 
-def paper_windows(kind: str, least: int | None = None) -> Windows:
+def paper_windows(kind: str) -> Windows:
     """kind: retrieved (Sent, QGen) or reranked (Rerank)."""
     positives, negatives, _ = PAPER[kind]
-    return Windows(positives, negatives, TRAINING_NEGATIVES if least is None else least)
+    return Windows(positives, negatives, TRAINING_NEGATIVES)
 
 
-def scaled_windows(kind: str, depth: int, chunks: int) -> tuple[Windows, list[str]]:
-    """The windows for queries that have `depth` candidates among `chunks` in reach, and why they are what they are.
+def scaled_windows(kind: str, chunks: int) -> Windows:
+    """The paper's windows, in proportion where a query has fewer candidates than the paper's, among `chunks` in reach.
 
-    Where there are fewer candidates than the paper's, all ranks shrink in proportion; on a corpus of fewer chunks fewer
-    of the first ranks are positives, and the own chunk is always one: with MiniLM and BM25 together on 260 package
-    descriptions a language, the first rank was another chunk for a tenth of the sentences, and wrong in most of those.
-    With the paper's own numbers it is the paper's windows.
+    On a corpus of fewer chunks fewer of the first ranks are positives, and the own chunk is always one: with MiniLM and
+    BM25 together on 260 package descriptions a language, the first rank was another chunk for a tenth of the sentences,
+    and wrong in most of those.
     """
     positives, negatives, deep = PAPER[kind]
-    why = []
-    if depth < deep:
-        positives = (positives[0], max(1, positives[1] * depth // deep))
-        negatives = (max(positives[1] + 1, math.ceil(negatives[0] * depth / deep)), max(depth, positives[1] + 1))
-        why.append(f"the queries have {depth} candidates, the paper's have {deep}")
     most = positives_of(chunks)
-    own = kind == "retrieved" and most < positives[1]
-    if own:
-        positives = (positives[0], most)
-        why.append(
-            f"{chunks:,} chunks are in the reach of a query, in the paper {PAPER_CHUNKS:,}: one positive up to "
-            f"{ONE_POSITIVE:,}, one more for each doubling"
-        )
-    least = min(TRAINING_NEGATIVES, negatives[1] - negatives[0] + 1)
-    return Windows(positives, negatives, least, own), why
+    if kind == "retrieved" and most < positives[1]:
+        return Windows((1, most), negatives, TRAINING_NEGATIVES, own=True, deep=deep)
+    return Windows(positives, negatives, TRAINING_NEGATIVES, deep=deep)
+
+
+def row_windows(windows: Windows, candidates: int) -> tuple[Span, Span, int]:
+    """The windows of a query with so many candidates, and the fewest negatives that it may have.
+
+    They never overlap, and the fewest is never more than the window holds.
+    """
+    positives, negatives, least = windows.positives, windows.negatives, windows.least
+    if windows.deep is not None and candidates < windows.deep:
+        last = max(1, positives[1] * candidates // windows.deep)
+        first = max(last + 1, -(-negatives[0] * candidates // windows.deep))
+        positives, negatives = (positives[0], last), (first, max(first, negatives[1] * candidates // windows.deep))
+    return positives, negatives, min(least, negatives[1] - negatives[0] + 1)
 
 
 def positives_of(chunks: int) -> int:
     """How many of the first ranks are taken as positives, among so many chunks: 1 to 10."""
     doublings = math.log2(max(chunks, ONE_POSITIVE) / ONE_POSITIVE)
     return min(10, 1 + round(doublings))
-
-
-def with_choices(
-    windows: Windows, positives: Span | None, negatives: Span | None, least: int | None, own: bool | None = None
-) -> Windows:
-    """The windows with what the user chose."""
-    chosen = {"positives": positives, "negatives": negatives, "least": least, "own": own}
-    return replace(windows, **{name: value for name, value in chosen.items() if value is not None})  # type: ignore[arg-type]

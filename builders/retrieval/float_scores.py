@@ -61,7 +61,7 @@ class FloatBlock:
         counts = np.diff(starts)
         # Filled again and again, so that they stay in the cache: half the time of new arrays for 512 pairs.
         single = np.empty((counts.max(initial=0), queries.shape[1]), np.float32)
-        double = single.astype(np.float64)
+        double = np.empty(single.shape)
         for query in np.flatnonzero(counts):
             pairs, count = slice(starts[query], starts[query + 1]), counts[query]
             np.take(self._documents, rows[pairs], axis=0, out=single[:count], mode="clip")
