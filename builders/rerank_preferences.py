@@ -139,6 +139,8 @@ def write_preferences(
 ) -> tuple[int, dict[str, Any]]:
     """Ask for what no journal holds yet, and write each shard as its last reply arrives."""
     from builders.llm.asking import answer_rounds
+    from builders.llm.drafting import usage
+    from builders.llm.engine_on_demand import EngineOnDemand
     from builders.llm.engines import make_engine, make_scorer
     from builders.relevance.reranking import judge_shard
     from builders.store.locks import locked
@@ -152,16 +154,17 @@ def write_preferences(
     def deliver(shard: int, replies: "Mapping[str, Reply]") -> None:
         made.write(shard, *judge_shard(reranking, shard, replies))
 
-    with locked(folder / "lock", f"the journal {folder.name}"):
-        used = engine or (make_scorer if config.method == "likelihood" else make_engine)(config.llm)
-        try:
-            with Progress("preferences", total, unit="replies") as progress:
-                answer_rounds(used, missing, reranking.requests, folder, deliver, progress, config.llm.price)
-        finally:
-            if engine is None:
-                used.close()
-    usage = {kind: sum(made.counts(i)[kind] for i in range(shards)) for kind in ("prompt_tokens", "reply_tokens")}
-    return shards, usage | {"money": money(usage, config.llm.price)}
+    used = engine or EngineOnDemand(config.llm, make_scorer if config.method == "likelihood" else make_engine)
+    try:
+        with (
+            locked(folder / "lock", f"the journal {folder.name}"),
+            Progress("preferences", total, unit="replies") as progress,
+        ):
+            answer_rounds(used, missing, reranking.requests, folder, deliver, progress, config.llm.price)
+    finally:
+        if engine is None:
+            used.close()
+    return shards, usage(made, shards, config.llm.price)
 
 
 def _show(reranking: "Reranking", config: RerankPreferences) -> None:
