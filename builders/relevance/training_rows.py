@@ -50,13 +50,41 @@ class TrainingRows:
             make = from_candidates if self.kind == "candidates" else from_preferences
             return make(pl.read_parquet(self.ranked.shards()[shard]), self.windows, str(self.ranked))
         queries = pl.read_parquet(self.queries.shards()[shard])
-        mine = queries.select("query_id").lazy()
-        judged = pl.scan_parquet(self.ranked.shards()).join(mine, on="query_id", how="semi").collect()
-        mined, ranking = None, ""
-        if self.candidates is not None:
-            mined = pl.scan_parquet(self.candidates.shards()).join(mine, on="query_id", how="semi").collect()
-            ranking = str(self.candidates)
-        return from_judgements(queries, judged, mined, self.windows, ranking)
+        judged = _judged(self.ranked, queries["query_id"])
+        if self.candidates is None:
+            return from_judgements(queries, judged, None, self.windows, "")
+        mined = pl.read_parquet(self.candidates.shards()[shard])  # a shard of candidates is one of queries
+        return from_judgements(queries, judged, mined, self.windows, str(self.candidates))
+
+
+def _judged(judgements: Version, query_ids: "pl.Series") -> "pl.DataFrame":
+    """The judgements of these queries, out of the shards that may hold some."""
+    import polars as pl
+
+    lowest, highest = query_ids.min(), query_ids.max()
+    shards = [
+        shard
+        for shard, (first, last) in _ranges(judgements.folder).items()
+        if query_ids.len() and not (last < lowest or highest < first)  # type: ignore[operator]
+    ]
+    wanted = query_ids.to_frame("query_id").lazy()
+    source = pl.scan_parquet(shards) if shards else pl.scan_parquet(judgements.shards()[:1])
+    return source.join(wanted, on="query_id", how="semi").collect()
+
+
+@cache
+def _ranges(judgements: Path) -> dict[Path, tuple[str, str]]:
+    """The first and the last query of each shard, read once a process."""
+    import polars as pl
+
+    version = read_version(judgements)
+    assert version is not None
+    found = {}
+    for shard in version.shards():
+        ends = pl.scan_parquet(shard).select(first=pl.col("query_id").min(), last=pl.col("query_id").max()).collect()
+        if ends["first"][0] is not None:
+            found[shard] = ends.row(0)
+    return found
 
 
 def repeated_queries(rows: TrainingRows) -> "pl.DataFrame | None":
