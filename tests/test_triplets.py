@@ -264,8 +264,8 @@ def test_a_killed_run_is_gone_on_with(data: Path, tmp_path: Path, monkeypatch: p
 def test_windows_are_said_and_the_paper_s_warn_where_they_clip(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     auto = make(data, positives=None, negatives=None, least=None)
     said = capsys.readouterr().err
-    assert "windows: positives 1..1, the query's own chunk first, negatives 8..12, at least 5 of them a row" in said
-    assert "fewer than 50 candidates: their ranks are in proportion" in said and "of DRAMA's 10 positives 1: 92" in said
+    assert "windows: positives 1..1, the query's own chunk first, negatives 5..12, at least 7 of them a row" in said
+    assert "fewer than 30 candidates: their ranks are in proportion" in said and "of DRAMA's 10 positives 1: 92" in said
     assert auto.manifest["identity"]["config"]["least"] == 7
     with pytest.raises(UserError, match="no window"):
         make(data, negatives=(9, 3))

@@ -15,6 +15,11 @@ TRAINING_NEGATIVES = 7
 # The corpora of the paper hold 25 million chunks each, and ten of them are taken as positives. How many chunks answer a
 # query grows much more slowly than the corpus: one more with each doubling joins one at 50,000 to ten at 25 million.
 ONE_POSITIVE, PAPER_CHUNKS = 50_000, 25_000_000
+# DRAMA leaves out twice as many ranks as are positives (11..30), and so do scaled windows, but never begin above rank
+# 11. Of what MiniLM and BM25 together rank for judged queries of three sets (200 to 370 chunks in reach) so many are
+# judged positives: ranks 2..5 4 to 11 in 100, 6..10 0.9 to 3.2, 11..20 0.3 to 1.3, 21..30 0.1 to 0.7, 31..50 0.2 to
+# 0.5. So ranks 11..30 are about as clean as 31..50 there, and nearer: of those, nine in ten were on another subject.
+FIRST_NEGATIVE = 11
 
 
 @dataclass(frozen=True)
@@ -42,14 +47,16 @@ def paper_windows(kind: str) -> Windows:
 def scaled_windows(kind: str, chunks: int) -> Windows:
     """The paper's windows, in proportion where a query has fewer candidates than the paper's, among `chunks` in reach.
 
-    On a corpus of fewer chunks fewer of the first ranks are positives, and the own chunk is always one: with MiniLM and
-    BM25 together on 260 package descriptions a language, the first rank was another chunk for a tenth of the sentences,
-    and wrong in most of those.
+    On a corpus of fewer chunks fewer of the first ranks are positives, and negatives begin earlier. The own chunk is
+    always a positive: with MiniLM and BM25 together on 260 package descriptions a language, the first rank was another
+    chunk for a tenth of the sentences, and wrong in most of those.
     """
     positives, negatives, deep = PAPER[kind]
     most = positives_of(chunks)
     if kind == "retrieved" and most < positives[1]:
-        return Windows((1, most), negatives, TRAINING_NEGATIVES, own=True, deep=deep)
+        first = max(FIRST_NEGATIVE, 3 * most + 1)
+        nearer = (first, first + negatives[1] - negatives[0])
+        return Windows((1, most), nearer, TRAINING_NEGATIVES, own=True, deep=nearer[1])
     return Windows(positives, negatives, TRAINING_NEGATIVES, deep=deep)
 
 

@@ -35,9 +35,9 @@ def test_at_the_paper_s_size_nothing_is_scaled(kind: str, deep: int) -> None:
 @pytest.mark.parametrize(
     ("kind", "candidates", "chunks", "windows"),
     [
-        ("retrieved", 50, 3_000, ((1, 1), (31, 50), 7)),
-        ("retrieved", 50, 1_600_000, ((1, 6), (31, 50), 7)),
-        ("retrieved", 20, 3_000, ((1, 1), (13, 20), 7)),
+        ("retrieved", 50, 3_000, ((1, 1), (11, 30), 7)),
+        ("retrieved", 50, 1_600_000, ((1, 6), (19, 38), 7)),
+        ("retrieved", 20, 3_000, ((1, 1), (8, 20), 7)),
         ("retrieved", 20, 90_000_000, ((1, 4), (13, 20), 7)),
         ("reranked", 5, 3_000, ((1, 1), (3, 5), 3)),
         ("reranked", 10, 3_000, ((1, 1), (6, 10), 5)),
