@@ -18,6 +18,8 @@ from tests.llm.loopback import Loopback, refused_port, reply_json
 from tests.llm.making import MODEL, ask
 from tests.llm.openai_calls import options, replies_of, stopped
 
+pytestmark = pytest.mark.alone  # it measures time
+
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loopback]:

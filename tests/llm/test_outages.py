@@ -15,6 +15,8 @@ from tests.llm.loopback import Loopback
 from tests.llm.making import MODEL, SCHEMA, ask
 from tests.llm.openai_calls import options, replies_of, stopped
 
+pytestmark = pytest.mark.alone  # it measures time
+
 ROWS = [ask(f"row {number}") for number in range(12)]
 # What a run has that is given no options, but for the waits.
 DEFAULT = OpenAIOptions().concurrency

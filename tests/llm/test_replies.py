@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from builders.llm.replies import parse_reply
 
+pytestmark = pytest.mark.alone  # it measures time
+
 NAMES = ["task", "query", "language"]
 T, Q, L = "Given a question, find an answer.", "why is cheese bitter", "English"
 FIELDS = {"task": T, "query": Q, "language": L}
