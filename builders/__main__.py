@@ -1,6 +1,7 @@
 """Run a recipe: the stages in order, each resuming where it was, each saying what is already built."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,7 @@ from builders import (
     triplets,
 )
 from builders.cli.command import run
+from builders.cli.errors import UserError
 from builders.cli.progress import say
 from builders.cli.recipes import read_stages
 
@@ -77,7 +79,12 @@ def main(config: Recipe) -> None:
     mined = found.pop(str(_input(judged, "queries")), None) if judged else None
     rankings: list[Version | None] = [r for r in [*found.values(), reranked, judged, written] if r is not None]
     for ranked in rankings or [None]:
-        stages.run("triplets", ranked=ranked, candidates=mined if ranked is not None and ranked is judged else None)
+        if ranked is not None and ranked in (judged, written):
+            beside = mined if ranked is judged else None
+            unused = triplets.unused_with_judgements(beside is not None)
+            stages.run("triplets", without=unused, ranked=ranked, candidates=beside)
+        else:
+            stages.run("triplets", ranked=ranked)
     if config.show:
         from builders.cli.summary import print_summary
 
@@ -90,7 +97,15 @@ def read_recipe(config: Recipe) -> dict[str, Any]:
     """{stage: its config}; UserError that names the nearest right name where a stage or a key is misspelt."""
     known = {name: config_type for name, (_, config_type) in STAGES.items()}
     shared = {"data": config.data, "processes": config.processes}
-    return read_stages(config.recipe, known, shared, config.limit)
+    stages = read_stages(config.recipe, known, shared, config.limit)
+    queries = stages.keys() & {"cropped_sentences", "supervised"}
+    if {"candidates", "rerank_preferences"} <= stages.keys() and queries and "synthetic_queries" not in stages:
+        raise UserError(
+            f"{config.recipe}: [rerank_preferences] judges the candidates of [synthetic_queries], which is not there: "
+            "add it, or run builders.rerank_preferences by itself with --candidates.",
+            exit_code=2,
+        )
+    return stages
 
 
 class _Run:
@@ -100,11 +115,15 @@ class _Run:
         self.configs = configs
         self.built: list[Version] = []
 
-    def run(self, stage: str, **inputs: "Version | None") -> "Version | None":
-        """The stage's version, made from `inputs` (the latest of each where None); None where it is not named."""
+    def run(self, stage: str, without: Sequence[str] = (), **inputs: "Version | None") -> "Version | None":
+        """The stage's version, made from `inputs` (the latest of each where None); None where it is not named.
+
+        without: keys of the recipe that have no meaning for these inputs.
+        """
         if stage not in self.configs:
             return None
-        given = {name: str(version) for name, version in inputs.items() if version is not None}
+        given: dict[str, str | None] = dict.fromkeys(without)
+        given |= {name: str(version) for name, version in inputs.items() if version is not None}
         version: Version | None = STAGES[stage][0].main(replace(self.configs[stage], **given))
         assert version is not None, "only a dry run makes no version, and a recipe has none"
         say("")

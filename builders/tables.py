@@ -122,7 +122,8 @@ def _origin(version: "Version") -> str:
         return f"source {source}"
     stage = version.manifest["stage"].removeprefix("builders.")
     made_from = next((f"{i['table']}/{i['version']}" for i in identity["inputs"] if i["table"] not in PASSES), "")
-    model = f" with {identity['model']['id']}, {identity['prompt']['version']}" if identity["model"] else ""
+    with_what = [part for part in (identity["model"], identity["prompt"]) if part]
+    model = " with " + ", ".join(part.get("id") or part["version"] for part in with_what) if with_what else ""
     return f"{stage} from {made_from}{model}" if made_from else stage
 
 

@@ -1,5 +1,6 @@
 """candidates | preferences | judgements -> triplets: positives and hard negatives of each query (DRAMA 3.1)."""
 
+import math
 import sys
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -54,7 +55,7 @@ class Triplets:
     """Drop negatives that score this or more."""
     round_trip: int | None = None
     """Reject queries whose own chunk is not ranked so high or higher: what a retriever that loses it calls a positive
-    is a guess. Not in DRAMA, whose retriever is an LLM; not for judgements, which are no guess."""
+    is a guess. Not in DRAMA, whose retriever is an LLM."""
     processes: int = 1
     """Worker processes; the result does not depend on it."""
     dry_run: bool = False
@@ -68,6 +69,12 @@ class Triplets:
                 raise UserError(sentence, exit_code=2)
         if self.own and self.positives is not None and self.positives[0] != 1:
             raise UserError(f"--own needs --positives that begin at rank 1, not {self.positives[0]}.", exit_code=2)
+        if self.ratio is not None and not 0 < self.ratio <= 1:
+            raise UserError(f"--ratio {self.ratio:g} is not a share: give one above 0, 1 at most.", exit_code=2)
+        for name in ("margin", "max_score"):
+            value = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                raise UserError(f"--{name.replace('_', '-')} {value} is no score: give a number.", exit_code=2)
         for name in ("least", "processes", "round_trip"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -101,6 +108,8 @@ def _rows(config: Triplets) -> "TrainingRows":
     ranked = _ranked(config)
     if ranked.table != "judgements" and config.candidates:
         raise UserError(f"--candidates is not used with {ranked.table}: leave it out.", exit_code=2)
+    if ranked.table == "judgements":
+        _check_judged(config)
     queries = _ancestor(ranked, "queries")
     chunks = _ancestor(ranked, "chunks")
     mined = find_version(config.data, config.candidates, table="candidates") if config.candidates else None
@@ -111,9 +120,26 @@ def _rows(config: Triplets) -> "TrainingRows":
         )
     windows = _windows(config, ranked, mined, chunks)
     rules = ScoreRules(config.ratio, config.margin, config.max_score)
-    round_trip = None if ranked.table == "judgements" else config.round_trip
-    rows = TrainingRows(ranked.table, ranked, queries, chunks, mined, windows, rules, round_trip)
+    rows = TrainingRows(ranked.table, ranked, queries, chunks, mined, windows, rules, config.round_trip)
     return replace(rows, known=repeated_queries(rows))
+
+
+# What has no meaning where the positives are judged, and what has none where nothing is mined beside them.
+OF_RANKS = ("positives", "own", "round_trip")
+OF_MINED = ("negatives", "ratio", "margin", "max_score")
+
+
+def unused_with_judgements(is_mined: bool) -> tuple[str, ...]:
+    """The flags that have no meaning where positives are judged, and negatives are mined or not."""
+    return OF_RANKS if is_mined else (*OF_RANKS, *OF_MINED)
+
+
+def _check_judged(config: Triplets) -> None:
+    for name in unused_with_judgements(bool(config.candidates)):
+        if getattr(config, name) is not None:
+            why = "whose positives are judged" if name in OF_RANKS else "without --candidates to mine negatives from"
+            flag = name.replace("_", "-")
+            raise UserError(f"--{flag} is not used with judgements {why}: leave it out.", exit_code=2)
 
 
 def _ranked(config: Triplets) -> "Version":
@@ -161,16 +187,17 @@ def _windows(config: Triplets, ranked: "Version", mined: "Version | None", chunk
     own = config.own if config.own is not None else windows.own and config.positives is None
     windows = replace(
         windows,
-        positives=config.positives or windows.positives,
+        positives=(1, 1) if judged else config.positives or windows.positives,
         negatives=config.negatives or windows.negatives,
         least=config.least or (1 if judged else windows.least),
         own=own and not judged,
     )
-    _say_windows(windows, kind, depth, judged)
+    asked = _ancestor(ranked, "queries").manifest["rows"]["out"]
+    _say_windows(windows, kind, depth, judged, asked)
     return windows
 
 
-def _say_windows(windows: "Windows", kind: str, depth: "Depth", judged: bool) -> None:
+def _say_windows(windows: "Windows", kind: str, depth: "Depth", judged: bool, asked: int) -> None:
     from builders.relevance.windows import ONE_POSITIVE, PAPER, PAPER_CHUNKS, row_windows
 
     positives, negatives, least = row_windows(windows, depth.usual)
@@ -185,6 +212,8 @@ def _say_windows(windows: "Windows", kind: str, depth: "Depth", judged: bool) ->
             f"  of DRAMA's {PAPER[kind][0][1]} positives {windows.positives[1]}: {depth.chunks:,} chunks are in reach, "
             f"there {PAPER_CHUNKS:,}; one up to {ONE_POSITIVE:,}, one more for each doubling"
         )
+    if judged and (unsearched := asked - depth.queries):
+        say(f"Warning: {unsearched:,} of {asked:,} judged queries have no candidates, so nothing is mined for them.")
     deep = windows.deep or windows.negatives[1]
     if short := depth.shorter_than(deep):
         what = "their ranks are in proportion" if windows.deep else "their windows are cut short"

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from builders import corpus, cropped_sentences, synthetic_queries
+from builders import candidates, corpus, cropped_sentences, synthetic_queries
 from builders.llm.engines import EngineOptions
 from builders.llm.requests import Request
-from builders.store.versions import Version, find_version
+from builders.store.versions import Version, all_versions, find_version
 from builders.text import ingest
 from tests.corpora import documents, faults
 from tests.making import Answer, FakeEngine, one_query
+from tests.retrieval.making import HashEncoder
 
 SHARD_DOCUMENTS, SHARDS = 9, 5
 
@@ -69,6 +70,16 @@ def built(corpus_config: corpus.Corpus, tmp_path_factory: pytest.TempPathFactory
     cropped_sentences.main(cropped_sentences.CroppedSentences(str(chunks), data))
     options = EngineOptions(engine="openai", model="fake")
     synthetic_queries.main(synthetic_queries.SyntheticQueries(str(chunks), data, llm=options), FakeEngine(one_query))
+    return data
+
+
+@pytest.fixture(scope="session")
+def searched(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`built` with candidates of its Sent queries. To be read."""
+    data = Path(shutil.copytree(built, tmp_path_factory.mktemp("searched") / "data"))
+    made = [v for v in all_versions(data) if v.table == "queries"]
+    sent = next(v for v in made if v.manifest["stage"] == "builders.cropped_sentences")
+    assert candidates.main(candidates.Candidates(str(sent), data, k=12), HashEncoder()) is not None
     return data
 
 

@@ -61,6 +61,7 @@ def fault(path: object, **settings: Any) -> str:
         ("", "names no stage: give it one of the tables corpus, cropped_sentences, synthetic_queries, supervised, "),
         ("[candidates]\nqueries = 'a'\n[supervised]\nsource = 'x'", "[candidates] names queries, and [supervised]"),
         ("[triplets]\nranked = 'a'\n[candidates]", "[triplets] names ranked, and [candidates] makes them"),
+        ("[supervised]\nsource='x'\n[candidates]\n[rerank_preferences]", "of [synthetic_queries], which is not there"),
         ("[triplets]\npositives = [1]", "positives = [1] is not of type tuple[int, int]."),
         ("[candidates]\nencoder = 'vllm'", "--encoder vllm needs --model"),
         ("[corpus", "is not valid TOML"),

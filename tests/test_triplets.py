@@ -1,54 +1,25 @@
-"""candidates | preferences | judgements -> triplets: the windows, the invariants on every row, and where rows come from."""
+"""candidates -> triplets: the windows, the invariants on every row, and where rows come from."""
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from builders.candidates import Candidates
-from builders.candidates import main as search
 from builders.cli.errors import UserError
-from builders.store.building import ShardResult, build
 from builders.store.lineage import chain, find_row
-from builders.store.plans import Plan
-from builders.store.versions import Version, all_versions, find_version
+from builders.store.versions import find_version
+from builders.tables import List, list_versions
 from builders.triplets import Triplets, main
 from tests.making import parquet_bytes, rejected_of, rows_of, snapshot
-from tests.retrieval.making import HashEncoder
-
-WINDOWS: dict[str, Any] = {"positives": (1, 3), "negatives": (6, 12), "least": 3}
-
-
-@pytest.fixture(scope="module")
-def searched(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small corpus with candidates of its Sent queries."""
-    data = Path(shutil.copytree(built, tmp_path_factory.mktemp("searched") / "data"))
-    queries = next(v for v in all_versions(data) if v.table == "queries" and "sent" in str(rows_of(v)[0]["query_id"]))
-    assert search(Candidates(str(queries), data, k=12), HashEncoder()) is not None
-    return data
+from tests.triplet_making import WINDOWS, make, write
 
 
 @pytest.fixture
 def data(searched: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(searched, tmp_path / "data"))
-
-
-def make(data: Path, ranked: str | None = None, **settings: Any) -> Version:
-    made = main(Triplets(ranked, data=data, **({**WINDOWS} | settings)))
-    assert made is not None
-    return made
-
-
-def write(data: Path, table: str, record: str, rows: list[dict[str, Any]], inputs: tuple[Version, ...]) -> Version:
-    def work(made: Any) -> tuple[int, dict[str, Any]]:
-        made.write(0, ShardResult(rows, rows_in=len(rows)), 0.0)
-        return 1, {}
-
-    return build(Plan(table, record, "tests", 1, {"within": None}, inputs=inputs), data, work)
 
 
 def test_a_triplet_holds_the_windows_of_its_candidates(data: Path) -> None:
@@ -118,6 +89,13 @@ def test_the_own_chunk_is_the_first_positive_where_that_is_asked_for(data: Path,
     assert places >= ({"none", "below"} if last == 1 else {"none", "inside"})
 
 
+def test_every_table_is_listed(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = make(data)
+    list_versions(List(data))
+    listed = capsys.readouterr().out
+    assert f"{made} " in listed and "candidates from queries/" in listed and "with hash\n" in listed
+
+
 def test_queries_of_the_same_words_spare_each_other_s_positives(data: Path) -> None:
     candidates = find_version(data, "candidates")
     alone = {row["query_id"]: row for row in rows_of(make(data, str(candidates), least=1))}
@@ -129,108 +107,6 @@ def test_queries_of_the_same_words_spare_each_other_s_positives(data: Path) -> N
     negatives = together[one["query_id"]]["negative_ids"]
     assert negatives and two["chunk_ids"][0] not in negatives
     assert set(negatives) < set(alone[one["query_id"]]["negative_ids"])
-
-
-def test_a_query_that_lost_its_own_chunk_is_rejected_when_that_is_asked_for(data: Path) -> None:
-    ranks = {row["query_id"]: row["own_rank"] for row in rows_of(find_version(data, "candidates"))}
-    made = make(data, least=1, round_trip=4)
-    lost = {row["row_id"]: row["detail"] for row in rejected_of(made) if row["reason"] == "own_chunk_lost"}
-    found = {i for i, rank in ranks.items() if rank is not None and rank <= 4}
-    assert set(lost) == {f"{i}+sent" for i in set(ranks) - found} and 0 < len(found) < len(ranks)
-    assert {row["query_id"] for row in rows_of(made)} <= found
-    assert set(lost.values()) >= {"rank none of its own chunk"}
-    judged = judgements(data)
-    assert str(make(data, str(judged), round_trip=4)) == str(make(data, str(judged)))
-
-
-def preference(row: dict[str, Any]) -> dict[str, Any]:
-    """The judge turns the retriever's order around."""
-    given = {k: v for k, v in row.items() if k not in ("chunk_ids", "scores")}
-    return given | {
-        "preference_method": "listwise",
-        "model": "judge@1",
-        "prompt_version": "listwise_ranking-1",
-        "parse": "complete",
-        "chunk_ids": row["chunk_ids"][::-1],
-        "judge_scores": None,
-        "retriever_ranks": list(range(len(row["chunk_ids"]), 0, -1)),
-        "retriever_scores": row["scores"][::-1],
-        "rank_agreement": None,
-        "first_agreement": None,
-        "replies": ["..."],
-    }
-
-
-def test_a_preference_gives_the_judge_s_ranks_and_the_retriever_s_scores(data: Path) -> None:
-    candidates = find_version(data, "candidates")
-    rows = rows_of(candidates)
-    judged = write(
-        data, "preferences", "preference", [preference(row) for row in rows], (candidates, *candidates.inputs())
-    )
-    made = make(data, positives=None, negatives=None, least=None)  # the latest ranking: the preferences
-    by_id = {row["query_id"]: row for row in rows}
-    chosen = {"positives": [1, 1], "negatives": [11, 20], "deep": 20}  # of 12: 7..12
-    assert made.manifest["identity"]["config"].items() >= chosen.items()
-    for row in rows_of(made):
-        ranked = by_id[row["query_id"]]
-        assert (row["positive_ids"], row["positive_scores"]) == ([ranked["chunk_ids"][-1]], [ranked["scores"][-1]])
-        assert row["negative_ranks"] and set(row["negative_ranks"]) <= set(range(7, 13))
-        assert (row["method"], row["judge"]) == ("rerank", "listwise judge@1 listwise_ranking-1")
-        assert row["triplet_id"].endswith("~sent0+rerank") and row["ranking"] == str(judged)
-    links = chain(find_row(data, rows_of(made)[0]["triplet_id"])[0])
-    assert [link.version.table for link in links][:3] == ["triplets", "preferences", "candidates"]
-
-
-Judge = Callable[[str, str, int], dict[str, Any]]
-
-
-def judgements(data: Path) -> Version:
-    """For each query: its own chunk (1), the next chunk but one of the corpus (0), and twice as relevant a third (2)."""
-    queries, chunks = find_version(data, "candidates").inputs()
-    of_train = [row for row in rows_of(chunks) if row["split"] == "train"]
-    rows = []
-    for at, query in enumerate(q for q in rows_of(queries) if q["split"] == "train"):
-        for chunk_id, relevance in (
-            (query["chunk_id"], 1),
-            (of_train[(at * 7 + 40) % len(of_train)]["chunk_id"], 2),
-            (of_train[(at * 11 + 70) % len(of_train)]["chunk_id"], 0),
-        ):
-            key = f"{query['query_id']}={chunk_id}"
-            document = chunk_id.rpartition("#")[0]
-            row = {"judgement_id": key, "query_id": query["query_id"], "chunk_id": chunk_id}
-            rows.append(row | {"document_id": document, "relevance": relevance})
-    unique = {row["judgement_id"]: row for row in rows}
-    return write(data, "judgements", "judgement", list(unique.values()), (queries, chunks))
-
-
-def test_judged_chunks_are_positives_and_negatives_and_mined_ones_follow(data: Path) -> None:
-    judged = judgements(data)
-    said: dict[str, dict[str, int]] = {}
-    for row in rows_of(judged):
-        said.setdefault(row["query_id"], {})[row["chunk_id"]] = row["relevance"]
-    plain, mined = make(data, str(judged), least=None), make(data, str(judged), candidates="candidates", least=1)
-    found = {row["query_id"]: row for row in rows_of(find_version(data, "candidates"))}
-    for row in rows_of(plain):
-        mine = said[row["query_id"]]
-        positives = sorted((i for i, r in mine.items() if r > 0), key=lambda i: (-mine[i], i))
-        assert row["positive_ids"] == positives
-        assert row["negative_ids"] == [i for i, r in mine.items() if r == 0]
-        assert set(row["positive_ranks"]) == {None} and row["ranking"] is None and row["retriever"] is None
-    assert len(rows_of(mined)) > len(rows_of(plain)) > 20
-    for row in rows_of(mined):
-        ranked = found[row["query_id"]]
-        for side in ("positive", "negative"):
-            for chunk_id, rank, score in zip(*(row[f"{side}_{n}"] for n in ("ids", "ranks", "scores")), strict=True):
-                if rank is None:
-                    assert chunk_id in said[row["query_id"]] and score is None
-                else:
-                    assert (ranked["chunk_ids"][rank - 1], ranked["scores"][rank - 1]) == (chunk_id, score)
-        unjudged = [
-            r for i, r in zip(row["negative_ids"], row["negative_ranks"], strict=True) if i not in said[row["query_id"]]
-        ]
-        assert unjudged == sorted(unjudged) and set(unjudged) <= set(range(6, 13))
-    unknown = {row["row_id"] for row in rejected_of(plain) if row["reason"] == "no_positive"}
-    assert unknown  # held-out queries were not judged
 
 
 def test_processes_change_nothing_and_a_second_run_writes_nothing(data: Path, tmp_path: Path) -> None:
@@ -267,8 +143,16 @@ def test_windows_are_said_and_the_paper_s_warn_where_they_clip(data: Path, capsy
     assert "windows: positives 1..1, the query's own chunk first, negatives 5..12, at least 7 of them a row" in said
     assert "fewer than 30 candidates: their ranks are in proportion" in said and "of DRAMA's 10 positives 1: 92" in said
     assert auto.manifest["identity"]["config"]["least"] == 7
-    with pytest.raises(UserError, match="no window"):
-        make(data, negatives=(9, 3))
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"negatives": (9, 3)}, "no window"),
+        ({"ratio": float("nan")}, "--ratio nan is not a share"),
+        ({"ratio": 5.0}, "--ratio 5 is not a share"),
+        ({"margin": float("inf")}, "--margin inf is no score"),
+        ({"max_score": float("nan")}, "--max-score nan is no score"),
+    ]
+    for settings, sentence in wrong:
+        with pytest.raises(UserError, match=sentence):
+            make(data, **settings)
     paper = make(data, window="paper", positives=None, negatives=None, least=1)
     assert "fewer than 50 candidates: their windows are cut short" in capsys.readouterr().err
     assert paper.manifest["rows"]["out"] == 0

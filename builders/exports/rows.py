@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from builders.exports.texts import Texts
+from builders.exports.texts import Texts, among
 from builders.store.versions import Version, read_table
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def chosen(choice: Choice) -> Iterator["pl.DataFrame"]:
 
     left = choice.limit
     for number, version in enumerate(choice.versions):
-        earlier = _triplet_ids(choice.versions[:number])
+        earlier = _triplet_ids(choice.versions[:number]).sort()
         for shard in version.shards():
             columns = read_table(shard, list(_COLUMNS))
             frame = pl.DataFrame({name: pl.Series(columns.column(name)) for name in _COLUMNS})
@@ -50,7 +50,7 @@ def chosen(choice: Choice) -> Iterator["pl.DataFrame"]:
             if left is not None:
                 frame = frame.head(left)
                 left -= len(frame)
-            duplicate = pl.col("triplet_id").is_in(earlier.implode())
+            duplicate = among(frame["triplet_id"], earlier)
             frame = frame.with_columns(_cut(choice)).with_columns(
                 reason=pl.when(duplicate).then(pl.lit("duplicate_id"))
             )

@@ -29,7 +29,7 @@ def frame(rows: "pl.DataFrame", setting: Setting) -> "pl.DataFrame":
         negatives = rows["negatives"].list.get(number)
         columns[f"negative_{number + 1}"] = pl.Series(setting.chunks.take(negatives))
     if setting.scores:
-        scores = pl.concat_list("positive_scores", "negative_scores")
+        scores = pl.concat_list("positive_scores", pl.col("negative_scores").list.head(setting.negatives))
         columns["label"] = rows.select(scores).to_series()
     return pl.DataFrame(columns)
 

@@ -1,7 +1,8 @@
 """One run of a judge over candidates: what it asks and what it makes of a shard, given the replies so far."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -10,10 +11,13 @@ from builders.relevance.agreement import count_replies
 from builders.relevance.judging import Judging, Outcome
 from builders.relevance.listwise import example_orders, judge_listwise, spans
 from builders.relevance.query_likelihood import judge_likelihood
-from builders.relevance.questions import Sources
+from builders.relevance.questions import Question, Sources
 from builders.store.building import ShardResult
 from builders.store.schemas import canonical
 from builders.text.queries import Sample
+
+# Shards whose questions are held at once: some 100 MB each, of 5,000 queries with 20 passages.
+_KEPT = 4
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class Reranking:
     method: Literal["listwise", "likelihood"]
     k: int
     passage_tokens: int
+    # Of the shards that were asked for last: each costs a scan of the chunks, and is needed when its replies come too.
+    recent: "OrderedDict[int, list[Question]]" = field(default_factory=OrderedDict, compare=False, repr=False)
 
     def identity(self) -> dict[str, Any]:
         """What determines a row beside candidates, prompt, model and seed. Windows that are not needed do not."""
@@ -50,8 +56,15 @@ class Reranking:
 
     def outcomes(self, shard: int, replies: Mapping[str, Reply]) -> list[Outcome]:
         judge = judge_listwise if self.method == "listwise" else judge_likelihood
-        questions = self.sources.questions(shard, self.sample, self.k, self.passage_tokens)
-        return [judge(question, self.judging, replies) for question in questions]
+        return [judge(question, self.judging, replies) for question in self._questions(shard)]
+
+    def _questions(self, shard: int) -> list[Question]:
+        if shard not in self.recent:
+            self.recent[shard] = self.sources.questions(shard, self.sample, self.k, self.passage_tokens)
+        self.recent.move_to_end(shard)
+        while len(self.recent) > _KEPT:
+            self.recent.popitem(last=False)
+        return self.recent[shard]
 
     def requests(self, shard: int, replies: Mapping[str, Reply]) -> list[Request]:
         """All that are known by now, answered or not."""

@@ -17,7 +17,10 @@ TAKEN = ["query_id", "chunk_id", "document_id", "source", "language", "split", "
 
 @dataclass(frozen=True)
 class ScoreRules:
-    """What a negative's score must stay below; each may be None. A positive's score is that of the row's lowest one."""
+    """What a negative's score must stay below; each may be None. A positive's score is that of the row's lowest one.
+
+    A positive that was not among the candidates scores lower than all of them, so no negative that was is below it.
+    """
 
     ratio: float | None = None
     margin: float | None = None
@@ -31,10 +34,12 @@ class ScoreRules:
         """
         import polars as pl
 
-        lowest = pl.col("positive_scores").list.min()
+        scores = pl.col("positive_scores")
+        unranked = (scores.list.drop_nulls().list.len() < scores.list.len()) & pl.col("retriever").is_not_null()
+        lowest = pl.when(unranked).then(float("-inf")).otherwise(scores.list.min())
         limits = []
         if self.ratio is not None:
-            limits.append(lowest - (1 - self.ratio) * lowest.abs())
+            limits.append(pl.when(unranked).then(lowest).otherwise(lowest - (1 - self.ratio) * lowest.abs()))
         if self.margin is not None:
             limits.append(lowest - self.margin)
         if self.maximum is not None:
@@ -104,7 +109,7 @@ def from_judgements(
             candidates.select("query_id", "retriever"), on="query_id", how="left", maintain_order="left"
         )
         retriever = pl.col("retriever")
-    named = pl.lit(ranking if candidates is not None else None, pl.String)
+    named = pl.when(retriever.is_not_null()).then(pl.lit(ranking))  # a query that was not searched has no ranking
     return drafts.with_columns(*filled, retriever=retriever, judge=pl.lit(None, pl.String), ranking=named).select(
         [*_DRAFT]
     )

@@ -30,7 +30,17 @@ def stored_shard(hashes: Path, vectors: Path) -> tuple[Hashes, NDArray[Any]] | N
     if not all(isinstance(each, np.ndarray) for each in found):  # np.load reads archives too
         return None
     fits = found[0].dtype == f"V{HASH_BYTES}" and found[1].ndim == 2 and found[1].dtype == STORED
-    return found if fits and len(found[0]) == len(found[1]) else None
+    if not fits or len(found[0]) != len(found[1]):
+        return None
+    return (
+        found
+        if all(np.isfinite(found[1][at : at + _CHECKED]).all() for at in range(0, len(found[1]), _CHECKED))
+        else None
+    )
+
+
+# Rows that are looked at together: a few MB.
+_CHECKED = 8192
 
 
 class KnownTexts:

@@ -7,7 +7,7 @@ import pytest
 
 from builders.export import Export, export
 from builders.store.versions import Version
-from tests.exports.making import hostile
+from tests.exports.making import chunk, hostile, query, triplet, written
 from tests.exports.test_targets import expected
 from tests.making import rows_of
 from tests.retrieval.making import write_tiny_bert
@@ -55,6 +55,20 @@ def test_every_positive_has_a_row_where_all_are_asked_for(triplets: Version, tmp
         for score in row["positive_scores"]
     ]
     assert read["label"][:] == labels
+
+
+def test_scores_are_those_of_the_texts_beside_them_where_rows_are_uneven(tmp_path: Path) -> None:
+    ids = [f"d{i}#0000" for i in range(9)]
+    chunks = written(tmp_path / "data", "chunks", "chunk", [[chunk(i, f"text of {i}") for i in ids]])
+    asked = [query(f"{ids[i]}~sent0", f"query {i}") for i in range(3)]
+    queries = written(tmp_path / "data", "queries", "query", [asked], [chunks])
+    rows = [triplet(f"{ids[i]}~sent0", [ids[i]], ids[3 : 5 + 2 * i]) for i in range(3)]
+    version = written(tmp_path / "data", "triplets", "triplet", [rows], [chunks, queries])
+    read = loaded(version, tmp_path, scores=True)["train"]
+    assert [len(row) for row in read["label"]] == [3, 3, 3]  # one positive, and the 2 negatives that every row has
+    for row, made in zip(read, rows, strict=True):
+        assert row["label"] == [*made["positive_scores"], *made["negative_scores"][:2]]
+        assert row["negative_2"] == f"text of {made['negative_ids'][1]}"
 
 
 def test_a_trainer_and_both_kinds_of_loss_take_it_as_it_is(triplets: Version, tmp_path: Path) -> None:

@@ -90,8 +90,12 @@ def test_the_ratio_means_the_same_below_zero_and_no_score_has_no_rule(tmp_path: 
     row = {"query_id": "q", "chunk_id": "p", "positives": [("p", -1.0)]}
     below = drafts_of([row | {"negatives": [("a", -1.0), ("b", -1.04), ("c", -1.06)]}])
     assert guard(below, None, facts, ScoreRules(ratio=0.95)).drafts["negative_ids"].to_list() == [["c"]]
-    unscored = drafts_of([row | {"positives": [("p", None)], "negatives": [("a", None), ("b", 3.0)]}])
-    assert guard(unscored, None, facts, ScoreRules(ratio=0.95)).drafts["negative_ids"].to_list() == [["a", "b"]]
+    unscored = row | {"positives": [("p", None)], "negatives": [("a", None), ("b", 3.0)]}
+    for retriever, kept in ((None, ["a", "b"]), ("r@1", ["a"])):  # nothing was searched; the search did not find p
+        drafts = drafts_of([unscored | {"retriever": retriever}])
+        assert guard(drafts, None, facts, ScoreRules(ratio=0.95)).drafts["negative_ids"].to_list() == [kept]
+    above = drafts_of([unscored | {"retriever": "r@1", "positives": [("p", None), ("c", 4.0)]}])
+    assert guard(above, None, facts, ScoreRules(margin=0.1)).drafts["negative_ids"].to_list() == [["a"]]
 
 
 def test_positives_of_the_same_words_count_for_every_row_of_them(tmp_path: Path) -> None:

@@ -52,6 +52,19 @@ def test_each_text_is_encoded_once(tmp_path: Path) -> None:
     assert (again.encoded, again.reused, again.folder) == (0, 7, made.folder)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_stored_vector_that_is_no_number_is_made_again(
+    tmp_path: Path, value: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = encode(HashEncoder(), tmp_path, SHARDS)
+    stored = np.load(made.folder / "00002.npy")
+    stored[1, 3] = value
+    np.save(made.folder / "00002.npy", stored)
+    again = HashEncoder()
+    check(encode(again, tmp_path, SHARDS), SHARDS)
+    assert again.asked and "are damaged: they are made again" in capsys.readouterr().err
+
+
 def test_another_version_reuses_what_it_shares_and_another_model_nothing(tmp_path: Path) -> None:
     encode(HashEncoder(), tmp_path, SHARDS)
     second, other = HashEncoder(), HashEncoder(revision="2")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from builders.cli.errors import UserError
 from builders.cli.progress import say
 from builders.store.versions import Version, read_rows
 
@@ -14,7 +15,14 @@ def print_judgements(queries: Version, judgements: Version) -> None:
     import polars as pl
 
     if not judgements.manifest["rows"]["out"]:
-        return
+        _say_unknown(judgements)
+        reasons = ", ".join(
+            f"{n:,} {reason}" for reason, n in judgements.manifest["rows"]["rejected_by_reason"].items()
+        )
+        raise UserError(
+            f"No judgement is left ({reasons or 'the set holds none'}): look with `python -m builders.tables show "
+            f"{judgements} --rejected REASON`, then correct --source, --qrels or --columns."
+        )
     counts = judgements.manifest["counts"]
     asked = queries.manifest["rows"]["out"]
     positives, negatives = counts.get("positives", 0), counts.get("negatives", 0)
@@ -36,6 +44,10 @@ def print_judgements(queries: Version, judgements: Version) -> None:
     for told, count in others.items():
         if count:
             say(f"  {count:,} {told}")
+    _say_unknown(judgements)
+
+
+def _say_unknown(judgements: Version) -> None:
     unknown = _unknown(judgements)
     if unknown:
         total = judgements.manifest["rows"]["rejected_by_reason"]["unknown_id"]
