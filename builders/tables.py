@@ -122,8 +122,10 @@ def _origin(version: "Version") -> str:
         return f"source {source}"
     stage = version.manifest["stage"].removeprefix("builders.")
     made_from = next((f"{i['table']}/{i['version']}" for i in identity["inputs"] if i["table"] not in PASSES), "")
-    with_what = [part for part in (identity["model"], identity["prompt"]) if part]
-    model = " with " + ", ".join(part.get("id") or part["version"] for part in with_what) if with_what else ""
+    retriever = version.manifest["facts"].get("retriever") if "facts" in version.manifest else None
+    parts = [part for part in (identity["model"], identity["prompt"]) if part]
+    named = [retriever] if retriever else [part.get("id") or part["version"] for part in parts]
+    model = f" with {', '.join(named)}" if named else ""
     return f"{stage} from {made_from}{model}" if made_from else stage
 
 

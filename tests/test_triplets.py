@@ -93,7 +93,7 @@ def test_every_table_is_listed(data: Path, capsys: pytest.CaptureFixture[str]) -
     made = make(data)
     list_versions(List(data))
     listed = capsys.readouterr().out
-    assert f"{made} " in listed and "candidates from queries/" in listed and "with hash\n" in listed
+    assert f"{made} " in listed and "candidates from queries/" in listed and "with hash@1\n" in listed
 
 
 def test_queries_of_the_same_words_spare_each_other_s_positives(data: Path) -> None:
