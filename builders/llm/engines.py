@@ -9,6 +9,7 @@ from typing import Any, Literal
 from builders.cli.errors import UserError
 from builders.cli.progress import say
 from builders.llm.engine_args import read_engine_args
+from builders.llm.number_types import fastest_dtype
 from builders.llm.requests import Engine, Model
 
 
@@ -54,8 +55,10 @@ class EngineOptions:
 
     def identity(self) -> dict[str, Any]:
         """What can change a reply beside the model. Where a server stands does not: --revision names what it serves."""
+        if self.engine == "local":
+            return {"engine": self.engine, "dtype": fastest_dtype(None)}
         extra = {"engine_args": read_engine_args(self.engine_args), "structured": self.structured}
-        return {"engine": self.engine, **({} if self.engine == "local" else extra)}
+        return {"engine": self.engine, **extra}
 
 
 def money(usage: Mapping[str, int], price: tuple[float, float] | None) -> float | None:

@@ -16,7 +16,14 @@ def fastest_dtype(device: str | None) -> str:
 
     device: None for a GPU where there is one.
     """
-    import torch
-
-    on_gpu = device != "cpu" and (device is not None or torch.cuda.is_available())
+    on_gpu = device != "cpu" and (device is not None or _has_gpu())
     return "bfloat16" if on_gpu or cpu_multiplies_bfloat16() else "float32"
+
+
+@cache
+def _has_gpu() -> bool:
+    try:
+        import torch
+    except ImportError:  # nothing runs here then; the engine says what to install
+        return False
+    return bool(torch.cuda.is_available())
