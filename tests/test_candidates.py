@@ -14,6 +14,8 @@ from builders.cli.errors import UserError
 from builders.retrieval import mining
 from builders.retrieval.encoders import EncoderOptions
 from builders.retrieval.mining_statistics import round_trips, scores_by_rank
+from builders.retrieval.rankings import Ranking
+from builders.retrieval.retrievers import Batch, Fused
 from builders.retrieval.terms import terms
 from builders.store.versions import Version, all_versions, find_version
 from tests.making import parquet_bytes, rejected_of, rows_of, snapshot
@@ -238,3 +240,16 @@ def test_impossible_options_are_one_sentence(settings: dict[str, Any], sentence:
         Candidates(**settings)
     with pytest.raises(UserError, match="needs --model"):
         replace(EncoderOptions(), encoder="openai")
+
+
+def test_a_fusion_asks_each_retriever_for_more_than_it_returns() -> None:
+    asked = []
+
+    class Asked:
+        def search(self, batch: Batch, k: int, restriction: Any) -> Ranking:
+            asked.append(k)
+            second = [[1, 5], [3, 5]][len(asked) - 1]
+            return Ranking(np.array([[0.9, 0.8]], np.float32), np.array([second]))
+
+    found = Fused((Asked(), Asked())).search(Batch(["a"], None), 1, None)
+    assert asked == [2, 2] and found.indices.tolist() == [[5]]  # second for both, and no first is for both

@@ -122,3 +122,20 @@ def test_candidates_whose_inputs_hold_other_rows_are_refused(data: Path) -> None
     with pytest.raises(UserError, match=rf"{candidates} was made from {queries} when that held other rows"):
         judged(candidates, FakeEngine(by_text))
     assert not (data / "preferences").exists()
+
+
+def test_what_determines_the_rows_names_the_version(data: Path) -> None:
+    candidates = write_candidates(data, 8)
+    same: dict[str, Any] = {"k": 6, "window": 4, "step": 2, "shuffles": 1, "limit": 4}
+    changes: list[dict[str, Any]] = [
+        {},
+        {"k": 5},
+        {"window": 5},
+        {"step": 1},
+        {"shuffles": 2},
+        {"passage_tokens": 255},
+        {"limit": 5},
+        {"seed": 1},
+    ]
+    names = [str(judged(candidates, FakeEngine(unsteady), **(same | change))) for change in changes]
+    assert len(set(names)) == len(changes)
