@@ -89,7 +89,9 @@ def _ancestors(version: Version) -> Iterator[Version]:
 def _duckdb() -> "duckdb.DuckDBPyConnection":
     import duckdb
 
-    return duckdb.connect(config={"memory_limit": "1GB"})
+    connection = duckdb.connect(config={"memory_limit": "1GB"})
+    connection.execute("SET enable_progress_bar = false")  # it would write between our own lines
+    return connection
 
 
 def _select(shards: list[Path], column: str, row_id: str) -> dict[str, Any] | None:
