@@ -1,0 +1,1 @@
+"""Contrastive training: mixture, batches, encoder, loss, cached gradients, trainer."""

@@ -1,0 +1,120 @@
+"""InfoNCE over all documents of the global batch, Matryoshka, and what may be switched on beside it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised. The defaults are DRAMA's (4.4), whose paper leaves the temperature open."""
+
+    temperature: float = 0.02
+    """Cosines are divided by it; 0.02 is usual (TRAINING c)."""
+    dims: tuple[int, ...] = ()
+    """Matryoshka: the loss is summed over the first so many dimensions; () is the whole vector alone."""
+    weights: tuple[float, ...] = ()
+    """The weight of each of `dims`; () is 1 each."""
+    score_margin: float | None = None
+    """Leave out negatives whose cosine is above the positive's by more than this (Qwen3-Embedding: 0.1)."""
+    hardness: float = 0.0
+    """exp(hardness * cosine) weighs a query's own hard negatives, the cosine held fixed (EmbeddingGemma: 5)."""
+    distillation: float = 0.0
+    """The weight of KL(teacher || student) over a query's own documents."""
+    teacher_temperature: float = 0.02
+    """The teacher's scores are divided by it."""
+    spread_out: float = 0.0
+    """The weight of the mean squared cosine of two different documents of the batch."""
+
+    def __post_init__(self) -> None:
+        if self.temperature <= 0 or self.teacher_temperature <= 0:
+            raise ValueError("a temperature is above 0")
+        if self.weights and len(self.weights) != len(self.dims):
+            raise ValueError(f"{len(self.weights)} weights for {len(self.dims)} dimensions: give one each")
+
+    def slices(self, width: int) -> list[tuple[int, float]]:
+        """(dimension, weight) of each part of the sum. ValueError where a dimension is wider than the vector."""
+        dims = self.dims or (width,)
+        if wide := [dim for dim in dims if not 0 < dim <= width]:
+            raise ValueError(f"dimension {wide[0]} of a vector of {width}")
+        return list(zip(dims, self.weights or (1.0,) * len(dims), strict=True))
+
+
+@dataclass(frozen=True)
+class Masks:
+    """What is known of Q queries and C documents, beside their vectors.
+
+    own (Q, 1 + n): the columns of each query's positive (first) and hard negatives. excluded (Q, C): what is no
+    negative of that query; the positive's own column is never excluded. teacher (Q, 1 + n): a teacher's scores of
+    `own`, NaN where it gave none.
+    """
+
+    own: "Tensor"
+    excluded: "Tensor"
+    teacher: "Tensor | None" = None
+
+
+def contrastive_loss(queries: "Tensor", documents: "Tensor", masks: Masks, objective: Objective) -> "Tensor":
+    """The sum over queries, a scalar: queries (Q, D), documents (C, D), neither normalised, both float32 or float64.
+
+    For each dimension k, with s the cosine of the first k (METHOD: Retriever training; TRAINING c2):
+    -log exp(s+ / t) / (exp(s+ / t) + sum over documents that are not excluded of exp(s / t)).
+    """
+    import torch
+
+    total = queries.new_zeros(())
+    for dim, weight in objective.slices(queries.shape[1]):
+        cosines = _unit(queries[:, :dim]) @ _unit(documents[:, :dim]).T  # (Q, C)
+        total = total + weight * _info_nce(cosines, masks, objective)
+        if objective.distillation and masks.teacher is not None:
+            student = torch.log_softmax(cosines.gather(1, masks.own) / objective.temperature, dim=1)
+            total = total + weight * objective.distillation * _divergence(student, masks.teacher, objective)
+    return total
+
+
+def spread_out_loss(documents: "Tensor", objective: Objective) -> "Tensor":
+    """The mean squared cosine over pairs of two different rows of documents (C, D), summed over dimensions as above.
+
+    By the Gram matrix of the dimensions, (k, k), so that no (C, C) matrix is made.
+    """
+    count = len(documents)
+    total = documents.new_zeros(())
+    for dim, weight in objective.slices(documents.shape[1]):
+        unit = _unit(documents[:, :dim])
+        squares = (unit.T @ unit).square().sum() - unit.square().sum(1).square().sum()
+        total = total + weight * squares / max(1, count * (count - 1))
+    return objective.spread_out * total
+
+
+def _unit(vectors: "Tensor") -> "Tensor":
+    import torch
+
+    return torch.nn.functional.normalize(vectors, dim=1)
+
+
+def _info_nce(cosines: "Tensor", masks: Masks, objective: Objective) -> "Tensor":
+    import torch
+
+    positive = masks.own[:, :1]
+    scores = cosines / objective.temperature
+    if objective.hardness:
+        hard = masks.own[:, 1:]
+        scores = scores.scatter_add(1, hard, objective.hardness * cosines.gather(1, hard).detach())
+    excluded = masks.excluded
+    if objective.score_margin is not None:
+        fixed = cosines.detach()
+        excluded = excluded | (fixed > fixed.gather(1, positive) + objective.score_margin)
+    excluded = excluded.scatter(1, positive, value=False)
+    scores = scores.masked_fill(excluded, float("-inf"))
+    return torch.nn.functional.cross_entropy(scores, positive.squeeze(1), reduction="sum")
+
+
+def _divergence(student: "Tensor", teacher: "Tensor", objective: Objective) -> "Tensor":
+    """KL(teacher || student) over the rows where the teacher scored every document."""
+    import torch
+
+    is_scored = teacher.isfinite().all(1)
+    target = torch.log_softmax(teacher[is_scored].to(student.dtype) / objective.teacher_temperature, dim=1)
+    return torch.nn.functional.kl_div(student[is_scored], target, reduction="sum", log_target=True)

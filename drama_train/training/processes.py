@@ -1,0 +1,68 @@
+"""What processes exchange: gathered rows, summed gradients. One process exchanges nothing."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def world_size() -> int:
+    import torch.distributed as dist
+
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def rank() -> int:
+    import torch.distributed as dist
+
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def gathered(rows: "Tensor") -> "Tensor":
+    """(R, ...) of each process -> (W * R, ...), by rank. Every process must hold as many rows. No gradient flows."""
+    import torch
+    import torch.distributed as dist
+
+    if world_size() == 1:
+        return rows
+    out = rows.new_empty((world_size() * len(rows), *rows.shape[1:]))
+    dist.all_gather_into_tensor(out, rows.contiguous())
+    return torch.as_tensor(out)
+
+
+def reduced_share(rows: "Tensor") -> "Tensor":
+    """(W * R, ...) of each process -> its own (R, ...), summed over processes."""
+    import torch.distributed as dist
+
+    if world_size() == 1:
+        return rows
+    if dist.get_backend() == "gloo":  # which sums to all and not to shares
+        summed = rows.clone()
+        dist.all_reduce(summed)
+        return summed.view(world_size(), -1, *rows.shape[1:])[rank()]
+    out = rows.new_empty((len(rows) // world_size(), *rows.shape[1:]))
+    dist.reduce_scatter_tensor(out, rows.contiguous())
+    return out
+
+
+def summed(value: "Tensor") -> "Tensor":
+    """The sum over processes."""
+    import torch.distributed as dist
+
+    if world_size() > 1:
+        value = value.clone()
+        dist.all_reduce(value)
+    return value
+
+
+def most(number: int) -> int:
+    """The largest of the processes' numbers."""
+    import torch
+    import torch.distributed as dist
+
+    if world_size() == 1:
+        return number
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    value = torch.tensor(number, device=device)
+    dist.all_reduce(value, op=dist.ReduceOp.MAX)
+    return int(value)
