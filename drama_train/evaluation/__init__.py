@@ -1,0 +1,1 @@
+"""Evaluation: sets, search, metrics, intervals, tables and plots."""
