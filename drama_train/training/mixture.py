@@ -25,7 +25,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Draw:
-    """One row of a step. `epoch` counts how often its stream began anew: then other positives and negatives are drawn."""
+    """One row of a step. `epoch` counts how often its stream began anew, with other positives and negatives."""
 
     stream: int
     row: int
