@@ -1,0 +1,1 @@
+"""What is checked of finished tables: rules, contamination by evaluation sets, second opinions."""
