@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 RECORD = "evaluation_hashes"
 FORMAT = 1  # of the file; raised when its columns or what is kept with them change
 KEY = b"drama_hash_pack"
-ROWS_AT_ONCE = 5_000
+ROWS_AT_ONCE, CHARACTERS_AT_ONCE = 5_000, 10_000_000
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def write_pack(sets: Sequence[EvaluationSet], documents: str, path: Path) -> Has
         for one in sets:
             counts = dict.fromkeys(("queries", "documents", "short_queries", "short_documents"), 0)
             wanted = (text for text in one.read() if text.role == "query" or wants(documents, text))
-            while texts := list(islice(wanted, ROWS_AT_ONCE)):
+            for texts in _portions(wanted):
                 table = _table(one.name, texts, counts)
                 digest.update(_content(table))
                 writer.write_table(table)
@@ -72,6 +71,20 @@ def write_pack(sets: Sequence[EvaluationSet], documents: str, path: Path) -> Has
         content = digest.hexdigest()
         writer.add_key_value_metadata({KEY.decode(): json.dumps(_facts(packed, documents, content))})
     return HashPack(path, tuple(packed), documents)
+
+
+def _portions(texts: Iterable[EvaluationText]) -> Iterator[list[EvaluationText]]:
+    """Rows that are hashed, written and later read together: their n-grams have to fit into memory."""
+    portion: list[EvaluationText] = []
+    characters = 0
+    for text in texts:
+        portion.append(text)
+        characters += len(text.text)
+        if len(portion) == ROWS_AT_ONCE or characters > CHARACTERS_AT_ONCE:
+            yield portion
+            portion, characters = [], 0
+    if portion:
+        yield portion
 
 
 def wants(documents: str, text: EvaluationText) -> bool:

@@ -73,7 +73,7 @@ def training_texts(triplets: Sequence[Version]) -> TrainingTexts:
             shards += [Shard(kind, key, version.folder / file["path"], file["rows"], len(wanted)) for file in files]
             wanted.append(fresh)
             counts[kind] = counts.get(kind, 0) + len(fresh)
-    return TrainingTexts(tuple(_batches(shards)), tuple(wanted), counts)
+    return TrainingTexts(tuple(batches(shards)), tuple(wanted), counts)
 
 
 def _folders(version: Version, table: str) -> set[Path]:
@@ -116,7 +116,7 @@ def _fresh(version: Version, ids: "pl.Series", seen: "pl.DataFrame | None") -> "
     return pl.concat([seen, fresh]), fresh["id"].sort()
 
 
-def _batches(shards: Sequence[Shard]) -> list[tuple[Shard, ...]]:
+def batches(shards: Sequence[Shard]) -> list[tuple[Shard, ...]]:
     """Shards one after the other, until a batch has BATCH_TEXTS rows."""
     batches: list[list[Shard]] = []
     rows = BATCH_TEXTS
