@@ -101,6 +101,8 @@ def _input_hashes(version: Version) -> dict[str, int]:
     if not parent_columns(version.record):
         return {}
     source = version.inputs()[0]
+    while source.table == version.table:  # rows of an earlier version, some left out: made from what those were
+        source = source.inputs()[0]
     names = _scan(source).collect_schema().names()  # those of the files: an older version may hold other columns
     names = ["text_hash"] if "text_hash" in names else names
     hashed = (

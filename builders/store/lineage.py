@@ -44,7 +44,7 @@ def parents(found: Found) -> Iterator[tuple[str, str]]:
 
     A rejection has its id alone, which tells: a triplet's begins with its query's, a query's with its chunk's, a
     chunk's with its document's, a judgement's is its query's and its chunk's. What a row of the same table would be is
-    not a parent.
+    not a parent, but for a triplet that a later version of triplets left out.
     """
     if found.rejected:
         row_id, table = found.row["row_id"], found.version.table
@@ -54,6 +54,8 @@ def parents(found: Found) -> Iterator[tuple[str, str]]:
             return
         query_id = row_id.rpartition("+")[0] if table == "triplets" else row_id
         chunk_id = query_id.rpartition("~")[0] or query_id
+        if table == "triplets":
+            yield table, row_id
         if table in ("triplets", *QUERY_TABLES[:-1]):
             yield from ((parent, query_id) for parent in QUERY_TABLES if parent != table)
         yield "chunks", chunk_id
@@ -65,12 +67,18 @@ def parents(found: Found) -> Iterator[tuple[str, str]]:
 
 
 def chain(found: Found) -> list[Found]:
-    """The row, then its parents in the very versions that it was made from."""
-    links = [found]
-    for table, row_id in parents(found):
+    """The row, then its parents, and theirs, in the very versions that it was made from."""
+    links, seen = [found], set()
+    ahead = list(parents(found))
+    while ahead:
+        table, row_id = ahead.pop(0)
+        if (table, row_id) in seen:
+            continue
+        seen.add((table, row_id))
         for version in _ancestors(found.version):
             if version.table == table and (row := _select(version.shards(), key_column(version.record), row_id)):
                 links.append(Found(version, row, False))
+                ahead += parents(links[-1])
                 break
     return links
 

@@ -28,7 +28,7 @@ def write_parquet(path: Path, rows: "Rows", record: str) -> dict[str, Any]:
 
     table = sorted_table(rows, record)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         pq.write_table(
             table,
             temporary,
@@ -67,12 +67,12 @@ def storable(text: str) -> str:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """A small file in one step, as above."""
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
-class _replacing:
-    """`with _replacing(path) as temporary`: the file appears under its own name when it is whole and on disk."""
+class replacing:
+    """`with replacing(path) as temporary`: the file appears under its own name when it is whole and on disk."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
