@@ -1,0 +1,1 @@
+"""Checks of tables, contamination by evaluation sets, and the audit of negatives and positives."""
