@@ -38,7 +38,7 @@ class TrainingRows:
     def __call__(self, shard: int) -> TableResult:
         drafts = self.drafts(shard)
         guarded = guard(drafts, self.known, _facts(self.chunks.folder), self.rules)
-        return _sorted_out(guarded.drafts, len(drafts), guarded.counts, self.round_trip)
+        return sorted_out(guarded.drafts, len(drafts), guarded.counts, self.round_trip)
 
     def shards(self) -> int:
         return len((self.queries if self.kind == "judgements" else self.ranked).shards())
@@ -115,7 +115,7 @@ def _facts(chunks: Path) -> ChunkFacts:
     return chunk_facts(version)
 
 
-def _sorted_out(drafts: "pl.DataFrame", rows_in: int, counts: Counter[str], round_trip: int | None) -> TableResult:
+def sorted_out(drafts: "pl.DataFrame", rows_in: int, counts: Counter[str], round_trip: int | None) -> TableResult:
     """Rows that found their own chunk, have a positive and enough negatives; the others with their reason."""
     import polars as pl
 

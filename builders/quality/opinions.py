@@ -1,0 +1,117 @@
+"""Second opinions: who is asked, what a score must reach to say `relevant`, and where each default comes from."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol
+
+from builders.quality.pairs import Pairs
+
+OpinionName = Literal["dense", "bm25", "cross-encoder", "pointwise", "likelihood", "listwise"]
+Kind = Literal["cross-encoder", "pointwise", "listwise", "retriever"]
+# ratio: the share of the own chunk's score; margin: so far below it, at most; absolute: the score itself.
+Form = Literal["ratio", "margin", "absolute"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How a score becomes a verdict, and the threshold where none is given."""
+
+    kind: Kind
+    form: Form
+    default: float
+
+
+MEASURES: dict[str, Measure] = {
+    "dense": Measure("retriever", "ratio", 0.7),
+    "bm25": Measure("retriever", "ratio", 0.4),
+    "cross-encoder": Measure("cross-encoder", "ratio", 0.5),
+    "pointwise": Measure("pointwise", "absolute", 1),
+    "likelihood": Measure("pointwise", "margin", 0.5),
+    "listwise": Measure("listwise", "absolute", 1),
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Whose opinion it is (`by`), and what its score must reach."""
+
+    by: str
+    kind: Kind
+    form: Form
+    threshold: float
+
+    def is_relevant(self, score: float, reference: float) -> bool:
+        """reference: the score of the query's own chunk, which is known to answer it.
+
+        A ratio of a reference that is not above 0 measures nothing: such a pair is not relevant to this opinion.
+        """
+        if self.form == "ratio":
+            return reference > 0 and score >= self.threshold * reference
+        if self.form == "margin":
+            return score >= reference - self.threshold
+        return score >= self.threshold
+
+    def opinion(self, score: "Score") -> dict[str, Any]:
+        reference = None if self.form == "absolute" else score.reference
+        return {
+            "by": self.by,
+            "kind": self.kind,
+            "score": score.value,
+            "reference": reference,
+            "relevant": self.is_relevant(score.value, score.reference),
+        }
+
+
+def rule_of(name: OpinionName, by: str, threshold: float | None) -> Rule:
+    measure = MEASURES[name]
+    return Rule(by, measure.kind, measure.form, measure.default if threshold is None else threshold)
+
+
+@dataclass(frozen=True)
+class Score:
+    """Of one pair; `reference` is the own chunk's (0 where the rule is absolute)."""
+
+    value: float
+    reference: float = 0.0
+
+
+@dataclass(frozen=True)
+class Unscored:
+    """A pair that got no score: a reason of rejections, what was wrong, and what came back."""
+
+    reason: str
+    detail: str
+    raw: str
+
+
+class Opinion(Protocol):
+    """One of the two. `prepare` does what costs, for all shards, and repeats nothing that is kept from before."""
+
+    rule: Rule
+
+    def identity(self) -> dict[str, Any]:
+        """What determines a score beside the pairs: it names the version."""
+        ...
+
+    def first(self, pairs: Pairs) -> str:
+        """What would be asked first, for a reader."""
+        ...
+
+    def prepare(self, pairs: Pairs, shards: Sequence[int]) -> dict[str, int]:
+        """Returns what was spent: prompt_tokens and reply_tokens, where there are such."""
+        ...
+
+    def scores(self, pairs: Pairs, shard: int) -> list[Score | Unscored]:
+        """Of each pair of the shard, in order. `prepare` has been called."""
+        ...
+
+
+def rule_identity(rule: Rule) -> dict[str, Any]:
+    return asdict(rule)
+
+
+def verdict(first: bool, second: bool) -> str:
+    """relevant where both say so, not_relevant where neither does."""
+    if first == second:
+        return "relevant" if first else "not_relevant"
+    return "split"
