@@ -74,8 +74,10 @@ class HubServer:
         self.users = {"write-token": User("me"), "read-token": User("me", can_write=False)}
         self.asked: list[str] = []
         self.received: Counter[str] = Counter()
+        self.ranges: list[tuple[str, int, int]] = []
         self.faults: list[Fault] = []
         self.quota: int | None = None
+        self.ignored: set[str] = set()
         self._lock = threading.RLock()
         self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._http.daemon_threads = True

@@ -57,15 +57,14 @@ def _send_objects(additions: "Sequence[CommitOperationAdd]", repository: Reposit
     """What the Hub stores as objects, before the commit that names them; small texts travel in the commit itself."""
     from huggingface_hub import HfApi
 
-    total = sum(one.upload_info.size for one in additions)
-    with in_one_sentence(repository, "sending files to"), Progress("send", total // 10**6, unit="MB") as progress:
-        sent = 0
+    sent = 0
+    with in_one_sentence(repository, "sending files to"), Progress("send", len(additions), unit="files") as progress:
         for batch in _batches(additions):
             HfApi().preupload_lfs_files(
                 repository.name, batch, repo_type=repository.kind, revision="main", free_memory=False
             )
-            before, sent = sent, sent + sum(one.upload_info.size for one in batch)
-            progress.step(sent // 10**6 - before // 10**6)
+            sent += sum(one.upload_info.size for one in batch)
+            progress.step(len(batch), note=size(sent))
 
 
 def _batches(additions: "Sequence[CommitOperationAdd]") -> "Iterator[list[CommitOperationAdd]]":

@@ -94,6 +94,7 @@ def resolve(call: Call) -> Answer:
         first, last = int(wanted[1]), min(int(wanted[2] or len(data)), len(data) - 1)
         if first >= len(data):
             return Answer(416, b"", {"Content-Range": f"bytes */{len(data)}"})
+        call.hub.ranges.append((path, first, last))
         return Answer(206, data[first : last + 1], headers | {"Content-Range": f"bytes {first}-{last}/{len(data)}"})
     return Answer(200, data, headers)
 

@@ -20,12 +20,16 @@ def create(call: Call) -> Answer:
         return error_answer(400, "", f"Invalid repo name: {asked['name']}")
     kind, name = f"{asked.get('type') or 'model'}s", f"{owner}/{asked['name']}"
     named = Call(call.hub, call.request, {"kind": kind, "repo": name})
-    url = f"{call.hub.url}/{'datasets/' if kind == 'datasets' else ''}{name}"
+    url = page(named)
     if named.key in call.hub.repos:
         return json_answer({"error": "You already created this repo", "url": url}, 409)
     private = asked.get("visibility") == "private" or asked.get("private") is True
     call.hub.repos[named.key] = new_repo(named.folder, private=private)
     return json_answer({"url": url, "name": name})
+
+
+def page(call: Call) -> str:
+    return f"{call.hub.url}/{'datasets/' if call.parts.get('kind') == 'datasets' else ''}{call.parts['repo']}"
 
 
 def validate_yaml(call: Call) -> Answer:
@@ -48,7 +52,7 @@ def preupload(call: Call) -> Answer:
     for file in json.loads(call.request.body)["files"]:
         path = file["path"]
         is_lfs = path.endswith(LFS_SUFFIXES) or file["size"] > LFS_BYTES
-        one = {"path": path, "uploadMode": "lfs" if is_lfs else "regular", "shouldIgnore": False}
+        one = {"path": path, "uploadMode": "lfs" if is_lfs else "regular", "shouldIgnore": path in call.hub.ignored}
         if (root / path).is_file():
             one["oid"] = call.repo.sha256(call.commit, path) or git_oid((root / path).read_bytes())
         told.append(one)
@@ -67,7 +71,7 @@ def commit(call: Call) -> Answer:
         made = add_commit(call.repo, call.folder, title, message, changes, call.hub.objects)
     except ValueError as fault:
         return error_answer(400, "", str(fault))
-    return json_answer({"success": True, "commitOid": made, "commitUrl": f"{call.hub.url}/commit/{made}"})
+    return json_answer({"success": True, "commitOid": made, "commitUrl": f"{page(call)}/commit/{made}"})
 
 
 def tag(call: Call) -> Answer:
