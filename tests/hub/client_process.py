@@ -60,6 +60,7 @@ CALLS = {"publish": publish, "publish_model": publish_model, "load": load}
 
 def without_waiting() -> None:
     """The client waits up to 8 s before it tries again, five times."""
+    import huggingface_hub.file_download as downloading
     import huggingface_hub.utils._http as http
 
     class NoTime:
@@ -70,7 +71,7 @@ def without_waiting() -> None:
 
             return getattr(time, name)
 
-    http.time = NoTime()
+    http.time = downloading.time = NoTime()
 
 
 def serve() -> None:
