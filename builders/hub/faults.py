@@ -79,7 +79,7 @@ def _refused(said: str, repository: Repository, doing: str) -> str:
             f"The Hub has no room for this in {repository.name} ({said}): make room or get more storage, "
             "then run this again; what was sent is kept there."
         )
-    return f"The Hub did not take it when {doing} {repository.name} ({said}). {AGAIN}"
+    return f"{doing.capitalize()} {repository.name} failed ({said}). {AGAIN}"
 
 
 def _is_the_clients(fault: Exception) -> bool:

@@ -68,7 +68,7 @@ def test_no_room(release: Path, hub: HubServer, client: Client) -> None:
     [
         (
             Fault("POST /api/repos/create", status=402, message="pay first"),
-            "The Hub did not take it when making me/notes (pay first)",
+            "Making me/notes failed (pay first)",
         ),
         (Fault("POST .*/preupload/.*", status=429), "The Hub asks to wait, after too many requests"),
         (
