@@ -37,6 +37,11 @@ def file_facts(folder: Path) -> list[dict[str, Any]]:
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         with path.open("rb") as file:
             os.fsync(file.fileno())
-            digest = file_digest(file, "sha256").hexdigest()
-        found.append({"path": path.relative_to(folder).as_posix(), "bytes": path.stat().st_size, "sha256": digest})
+        found.append({"path": path.relative_to(folder).as_posix(), **bytes_and_sha256(path)})
     return found
+
+
+def bytes_and_sha256(path: Path) -> dict[str, Any]:
+    """{bytes, sha256} of one file."""
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": file_digest(file, "sha256").hexdigest()}
