@@ -62,7 +62,7 @@ def write_manifest(folder: Path, told: Mapping[str, Any], options: Mapping[str, 
     rows = {file["path"] for file in parquet_files(told["configs"])}
     manifest = {
         **told,
-        "made_with": {**provenance(), "options": dict(options)},
+        "made_with": {**provenance(), "options": redacted(options)},
         "files": [file for file in file_facts(folder) if file["path"] not in rows],
     }
     if fault := first_fault("release", manifest):
@@ -100,7 +100,7 @@ def already_released(out: Path, identity: Mapping[str, Any], options: Mapping[st
         raise UserError(f"{out} holds files that are no release: give --out another name, or move them away.")
     found = read_manifest(out)
     other = [part for part in _IDENTITY if found[part] != identity[part]]
-    if found["made_with"].get("options") != dict(options):
+    if found["made_with"].get("options") != redacted(options):
         other.append("options")
     if other:
         raise UserError(

@@ -8,7 +8,7 @@ from typing import Any
 _IN_TEXT = re.compile(r"(?<![^\s\"'=(\[{,])(?:~|[A-Za-z]:)?[/\\]+(?:[^\s/\\\"']+[/\\]+)+")
 _WHOLE = re.compile(r"(?:file://|~|[A-Za-z]:)?[/\\]+[^\n]*[/\\][^\n]*")
 _TOKEN = re.compile(r"\b(hf_|sk-|ghp_|github_pat_|xox[a-z]-|AKIA)[A-Za-z0-9_-]{12,}")
-_SECRET_KEY = re.compile(r"(?:^|_)(?:api_?key|key|token|password|secret|authorization)$", re.IGNORECASE)
+_SECRET_KEY = re.compile(r"(?:^|_)(?:api_?key|access_?key|token|password|secret|authorization)$", re.IGNORECASE)
 HIDDEN = "(left out)"
 
 
