@@ -26,7 +26,9 @@ def config_facts(configs: Mapping[str, Any], negatives: int) -> list[dict[str, A
                     "name": split,
                     "rows": found["rows"],
                     "bytes": sum(file["bytes"] for file in found["files"]),
-                    "files": [{key: file[key] for key in ("path", "rows", "bytes", "sha256")} for file in found["files"]],
+                    "files": [
+                        {key: file[key] for key in ("path", "rows", "bytes", "sha256")} for file in found["files"]
+                    ],
                 }
                 for split, found in config["splits"].items()
             ],

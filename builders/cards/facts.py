@@ -41,10 +41,10 @@ def release_facts(
     """The facts, as JSON values. UserError where a licence is lacking or is none."""
     given = released(versions)
     configs = config_facts(release.configs, release.negatives)
-    models = model_facts(versions, release.licences)
     with rows_of(memory) as rows:
+        check_names(rows, given, release.licences)
+        models = model_facts(versions, release.licences)
         licences = source_licences(rows, given, release.licences, models)
-        check_names(release.licences, licences, models)
         return {
             "name": release.name,
             "release": release.release,

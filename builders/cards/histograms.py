@@ -1,7 +1,7 @@
 """Counted values as equal bins and percentiles: exact, and small whatever the number of rows."""
 
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 MOST_BINS = 20
@@ -59,5 +59,5 @@ def _width(span: int) -> int:
 def _bins(counts: Mapping[int, int], edges: Sequence[int]) -> list[dict[str, int]]:
     return [
         {"from": start, "to": end, "count": sum(n for value, n in counts.items() if start <= value < end)}
-        for start, end in zip(edges, edges[1:], strict=False)
+        for start, end in pairwise(edges)
     ]

@@ -16,9 +16,10 @@ from builders.store.versions import Version
 WRITTEN_BY_MODEL = "builders.synthetic_triplets"
 
 
-def check_names(given: Mapping[str, str], sources: Mapping[str, Any], models: list[dict[str, Any]]) -> None:
+def check_names(rows: Rows, released: Released, given: Mapping[str, str]) -> None:
     """UserError for a licence of something that the release does not hold: a misspelt name would be passed over."""
-    names = [*sources, *(model["id"] for model in models)]
+    sources = [source for (source,) in rows.ask(released.chunks, "SELECT DISTINCT source FROM rows")]
+    names = {*sources, *(model_id for model_id, _, _ in asked_models(released.versions))}
     for name in given:
         if name not in names:
             raise UserError(

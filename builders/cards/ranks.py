@@ -25,8 +25,7 @@ def retrieval_facts(rows: Rows, versions: VersionSet) -> list[dict[str, Any]]:
             "language": language,
             "queries": queries,
             **{
-                name: round(found / queries, 6)
-                for name, found in zip(("first", "in_10", "in_50"), shares, strict=True)
+                name: round(found / queries, 6) for name, found in zip(("first", "in_10", "in_50"), shares, strict=True)
             },
         }
         for version in versions.of("candidates")

@@ -40,9 +40,7 @@ def source_facts(rows: Rows, given: Released, licences: Mapping[str, list[dict[s
 def method_facts(rows: Rows, given: Released) -> list[dict[str, Any]]:
     """Queries, training rows and their chunks by method. Rows of method rerank have queries of another method."""
     queries, triplets = (_counts(rows, found, "method") for found in (given.queries, given.triplets))
-    chosen = {
-        side: _counts(rows, given.triplets, "method", f"len({side}_ids)") for side in ("positive", "negative")
-    }
+    chosen = {side: _counts(rows, given.triplets, "method", f"len({side}_ids)") for side in ("positive", "negative")}
     return [
         {
             "name": name,
@@ -59,6 +57,6 @@ def _counts(rows: Rows, versions: list[Version], column: str, each: str = "1") -
     """Rows by the value of a column, or the sum of `each`. A row that several versions hold is released once."""
     once = "rows"
     if len(versions) > 1:
-        once = f'(SELECT DISTINCT ON ("{key_column(versions[0].record)}") * FROM rows)'
+        once = f'(SELECT DISTINCT ON ("{key_column(versions[0].record)}") * FROM rows)'  # noqa: S608
     query = f'SELECT "{column}", sum({each})::BIGINT FROM {once} GROUP BY ALL'  # noqa: S608 (columns of a schema)
     return Counter(dict(rows.ask(versions, query)))

@@ -22,13 +22,14 @@ WRITING = ("writes queries", "writes triplets")
 
 
 def told_versions(versions: VersionSet) -> list[Version]:
-    """The versions to be told of: no passes, which the table made from them holds, but one whose model no table tells."""
+    """The versions to be told of: no passes, whose rows a table holds, unless one asked a model that no table names."""
     tables = [version for version in versions.versions if version.table not in PASSES]
     known = {(version.manifest["stage"], _asked(version)) for version in tables}
     return [
         version
         for version in versions.versions
-        if version.table not in PASSES or (_asked(version) and (version.manifest["stage"], _asked(version)) not in known)
+        if version.table not in PASSES
+        or (_asked(version) and (version.manifest["stage"], _asked(version)) not in known)
     ]
 
 
