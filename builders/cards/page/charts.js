@@ -80,20 +80,21 @@ function scoresByRank(title, points) {
   return figure(title, "median, and from the 10th to the 90th percentile", label, drawing, rows);
 }
 
-const short = (value) => (Math.abs(value) >= 10 ? value.toFixed(0) : Math.abs(value) >= 0.1 ? value.toFixed(2) : value.toFixed(3));
+const short = (value) =>
+  Math.abs(value) >= 10 ? value.toFixed(0) : Math.abs(value) >= 0.1 ? value.toFixed(2) : value.toFixed(3);
 
 // A number with a bar behind it, for a cell of a table: the number is what is read.
 function barred(value, most, text = number(value), kind = "bar") {
   const long = most > 0 && value ? Math.max((value / most) * 100, 0.5) : 0;
   const bar = svg("svg", { viewBox: "0 0 100 8", preserveAspectRatio: "none", class: "inline", "aria-hidden": "true" });
   bar.append(svg("rect", { x: 0, y: 0, width: long.toFixed(2), height: 8, class: kind }));
-  return el("span", { class: "barred" }, el("span", {}, text), bar);
+  return el("span", { class: "barred" }, bar, el("span", {}, text));
 }
 
 // Where the scores of a row's positives and negatives lie; the numbers stand beside the texts.
 function scoreStrip(positives, negatives) {
+  if (![positives, negatives].every((values) => values.some((value) => value !== null))) return null;
   const known = [...positives, ...negatives].filter((value) => value !== null);
-  if (known.length < 3) return null;
   const [low, high] = [Math.min(...known), Math.max(...known)];
   const x = (value) => 6 + ((value - low) / (high - low || 1)) * 588;
   const dot = (value, y, kind) => svg("circle", { cx: x(value).toFixed(1), cy: y, r: 4.5, class: kind });
@@ -106,6 +107,12 @@ function scoreStrip(positives, negatives) {
     "div",
     { class: "strip" },
     svg("svg", { viewBox: "0 0 600 36", "aria-hidden": "true" }, signs),
-    el("div", { class: "ends soft" }, el("span", {}, score(low)), el("span", {}, "scores: positives above the line, negatives below"), el("span", {}, score(high))),
+    el(
+      "div",
+      { class: "ends soft" },
+      el("span", {}, score(low)),
+      el("span", {}, "scores: positives above the line, negatives below"),
+      el("span", {}, score(high)),
+    ),
   );
 }

@@ -37,7 +37,8 @@ const code = (text) => el("code", { dir: "auto" }, text);
 
 const whole = new Intl.NumberFormat("en-GB");
 const number = (value) => (value === null || value === undefined ? "–" : whole.format(value));
-const share = (value, digits = 1) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(digits)}%`);
+const share = (value, digits = 1) =>
+  value === null || value === undefined ? "–" : `${(100 * value).toFixed(digits)}%`;
 
 // As many decimals as tell the scores of a ranking apart: fused ones are about 0.02, BM25 goes to 50.
 function score(value) {
@@ -65,10 +66,19 @@ function folded(summary, ...children) {
 
 // A table whose columns are {title, value: row => text or nodes, by: row => what it sorts by, numeric, head}.
 // Columns with `by` sort when their head is pressed; `caption` names the table.
-function table(caption, columns, rows, { hidden = true, rowAttributes = () => ({}) } = {}) {
+function table(caption, columns, rows, { tall = false } = {}) {
   const body = el("tbody");
   const draw = (ordered) =>
-    fill(body, ordered.map((row) => el("tr", rowAttributes(row), columns.map((column) => cell(column, row)))));
+    fill(
+      body,
+      ordered.map((row) =>
+        el(
+          "tr",
+          {},
+          columns.map((column) => cell(column, row)),
+        ),
+      ),
+    );
   const heads = columns.map((column) => {
     const head = el("th", { scope: "col", class: column.numeric ? "n" : null });
     if (!column.by) put(head, [column.title]);
@@ -86,14 +96,16 @@ function table(caption, columns, rows, { hidden = true, rowAttributes = () => ({
     return head;
   });
   draw(rows);
-  const made = el("table", {}, el("caption", { class: hidden ? "unseen" : null }, caption), el("thead", {}, el("tr", {}, heads)), body);
+  const made = el("table", {}, el("caption", { class: "unseen" }, caption), el("thead", {}, el("tr", {}, heads)), body);
   // a table wider than the screen scrolls by itself, and the keyboard can reach it to do so
-  return el("div", { class: "wide", tabindex: "0", role: "region", "aria-label": caption }, made);
+  return el("div", { class: tall ? "wide tall" : "wide", tabindex: "0", role: "region", "aria-label": caption }, made);
 }
 
 function cell(column, row) {
-  const properties = { class: column.numeric ? "n" : column.class };
-  return column.head ? el("th", { scope: "row", ...properties }, column.value(row)) : el("td", properties, column.value(row));
+  const properties = { class: column.numeric ? "n" : (column.class ?? null) };
+  return column.head
+    ? el("th", { scope: "row", ...properties }, column.value(row))
+    : el("td", properties, column.value(row));
 }
 
 function compared(a, b) {

@@ -1,7 +1,12 @@
 // The sections that say whether the rows can be trusted: checks, audit, contamination.
 
 function section(id, title, ...children) {
-  return el("section", { id, "aria-labelledby": `${id}-title` }, el("h2", { id: `${id}-title`, tabindex: "-1" }, title), ...children);
+  return el(
+    "section",
+    { id, "aria-labelledby": `${id}-title` },
+    el("h2", { id: `${id}-title`, tabindex: "-1" }, title),
+    ...children,
+  );
 }
 
 const STATUS = { passed: ["✓", "passed"], failed: ["✗", "failed"], not_run: ["–", "not run"] };
@@ -12,24 +17,50 @@ function statusOf(check) {
   return el("span", { class: `status ${kind}` }, el("span", { "aria-hidden": "true" }, sign), " ", word);
 }
 
+const URGENCY = ["failed", "not_run", "passed"];
+
 function checksSection(quality) {
+  const urgent = [...quality.checks].sort((a, b) => URGENCY.indexOf(a.status) - URGENCY.indexOf(b.status));
   const choose = (label, values) =>
-    el("label", {}, label, " ", el("select", { onchange: () => draw() }, values.map(([value, text]) => el("option", { value }, text))));
-  const status = choose("Status", [["", "all"], ["failed", "failed"], ["passed", "passed"], ["not_run", "not run"]]);
-  const severity = choose("Severity", [["", "all"], ["error", "error"], ["warning", "warning"]]);
+    el(
+      "label",
+      {},
+      label,
+      " ",
+      el(
+        "select",
+        { onchange: () => draw() },
+        values.map(([value, text]) => el("option", { value }, text)),
+      ),
+    );
+  const status = choose("Status", [
+    ["", "all"],
+    ["failed", "failed"],
+    ["passed", "passed"],
+    ["not_run", "not run"],
+  ]);
+  const severity = choose("Severity", [
+    ["", "all"],
+    ["error", "error"],
+    ["warning", "warning"],
+  ]);
   const words = el("input", { type: "search", oninput: () => draw() });
   const count = el("p", { role: "status", class: "soft" });
   const holder = el("div");
 
   function draw() {
-    const [wanted, severe, term] = [status.querySelector("select").value, severity.querySelector("select").value, fold(words.value.trim())];
-    const shown = quality.checks.filter(
+    const [wanted, severe, term] = [
+      status.querySelector("select").value,
+      severity.querySelector("select").value,
+      fold(words.value.trim()),
+    ];
+    const shown = urgent.filter(
       (check) =>
         (!wanted || check.status === wanted) &&
         (!severe || check.severity === severe) &&
         fold(`${check.name} ${check.reason} ${check.tables.join(" ")}`).includes(term),
     );
-    put((count.replaceChildren(), count), [`${number(shown.length)} of ${plural(quality.checks.length, "check")}`]);
+    fill(count, `${number(shown.length)} of ${plural(quality.checks.length, "check")}`);
     fill(holder, checkTable(shown));
   }
   draw();
@@ -44,12 +75,23 @@ function checkTable(checks) {
   return table(
     "Checks",
     [
-      { title: "check", value: (check) => [code(check.name), el("div", { class: "reason" }, check.reason), exampleList(check)], by: (check) => check.name, head: true },
+      {
+        title: "check",
+        value: (check) => [code(check.name), el("div", { class: "reason" }, check.reason), exampleList(check)],
+        by: (check) => check.name,
+        head: true,
+        class: "prose",
+      },
       { title: "severity", value: (check) => check.severity, by: (check) => check.severity },
-      { title: "status", value: statusOf, by: (check) => ["failed", "passed", "not_run"].indexOf(check.status) },
+      { title: "status", value: statusOf, by: (check) => URGENCY.indexOf(check.status) },
       { title: "examined", value: (check) => number(check.examined), by: (check) => check.examined, numeric: true },
       { title: "failing", value: (check) => number(check.failing), by: (check) => check.failing, numeric: true },
-      { title: "allowed", value: (check) => (check.threshold ? share(check.threshold, 0) : "none"), by: (check) => check.threshold, numeric: true },
+      {
+        title: "allowed",
+        value: (check) => (check.threshold ? share(check.threshold, 0) : "none"),
+        by: (check) => check.threshold,
+        numeric: true,
+      },
       { title: "tables", value: (check) => check.tables.join(", ") },
     ],
     checks,
@@ -59,11 +101,19 @@ function checkTable(checks) {
 function exampleList(check) {
   if (!check.examples.length) return null;
   const items = check.examples.map((one) => el("li", {}, code(one.key), " ", bdi(one.detail)));
-  return folded(`${plural(check.examples.length, "example")} of ${number(check.failing)}`, el("ul", { class: "examples" }, items));
+  return folded(
+    `${plural(check.examples.length, "example")} of ${number(check.failing)}`,
+    el("ul", { class: "examples" }, items),
+  );
 }
 
 function auditSection(audits) {
-  if (!audits.length) return section("audit", "Audit", el("p", {}, "No second opinions were asked for: how many negatives are really positives is not known."));
+  if (!audits.length)
+    return section(
+      "audit",
+      "Audit",
+      el("p", {}, "No second opinions were asked for: how many negatives are really positives is not known."),
+    );
   return section("audit", "Audit", audits.map(auditOf));
 }
 
@@ -77,7 +127,12 @@ function auditOf(audit) {
     ["Cohen's kappa", audit.kappa === null ? "–" : audit.kappa.toFixed(2)],
     ["policy", audit.policy],
   ]);
-  return el("div", {}, told, ["negative", "positive"].map((side) => strata(audit, side)));
+  return el(
+    "div",
+    {},
+    told,
+    ["negative", "positive"].map((side) => strata(audit, side)),
+  );
 }
 
 // Of negatives the rate says how many are false; of positives, how many are true.
@@ -97,12 +152,15 @@ function strata(audit, side) {
 }
 
 function contaminationSection(found) {
-  if (!found.length) return section("contamination", "Contamination", el("p", {}, "The rows were compared with no evaluation set."));
+  if (!found.length)
+    return section("contamination", "Contamination", el("p", {}, "The rows were compared with no evaluation set."));
   return section("contamination", "Contamination", found.map(contaminationOf));
 }
 
 function contaminationOf(one) {
-  const sets = one.sets.map((set) => `${set.name} (${plural(set.queries, "query", "queries")}, ${plural(set.documents, "document")})`);
+  const sets = one.sets.map(
+    (set) => `${set.name} (${plural(set.queries, "query", "queries")}, ${plural(set.documents, "document")})`,
+  );
   const told = pairs([
     ["overlaps", stageLink(one.version)],
     ["compared with", sets.join(", ")],

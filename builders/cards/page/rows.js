@@ -8,17 +8,42 @@ let searches = 0;
 function drawFilters() {
   const { rows } = held.index;
   const form = byId("filters");
-  const search = el("input", { type: "search", id: "search", name: "search", autocomplete: "off", spellcheck: "false", dir: "auto", "aria-describedby": "search-hint" });
-  const scope = el("select", { name: "scope" }, el("option", { value: "all" }, "queries and chunks"), el("option", { value: "queries" }, "queries only"));
-  const order = el("select", { name: "order" }, Object.entries(ORDERS).map(([value, [text]]) => el("option", { value }, text)));
-  const selects = FILTERS.filter((name) => name !== "version" || rows.version.values.length > 1).map((name) => filterOf(name, rows[name]));
+  const search = el("input", {
+    type: "search",
+    id: "search",
+    name: "search",
+    autocomplete: "off",
+    spellcheck: "false",
+    dir: "auto",
+    "aria-describedby": "search-hint",
+  });
+  const scope = el(
+    "select",
+    { name: "scope" },
+    el("option", { value: "all" }, "all texts"),
+    el("option", { value: "queries" }, "queries"),
+  );
+  const order = el(
+    "select",
+    { name: "order" },
+    Object.entries(ORDERS).map(([value, [text]]) => el("option", { value }, text)),
+  );
+  const selects = FILTERS.filter((name) => name !== "version" || rows.version.values.length > 1).map((name) =>
+    filterOf(name, rows[name]),
+  );
+  const hint =
+    "Every word has to be in one text of the row; words in quotes stand together. Accents and case make no difference.";
+  const labelled = (text, control) => el("label", {}, el("span", {}, text), control);
   put(form, [
-    el("label", { class: "search" }, el("span", {}, "Search"), search),
-    el("p", { id: "search-hint", class: "unseen" }, "Every word has to be in one text of the row; words in quotes stand together. Accents and case make no difference."),
-    el("label", {}, el("span", {}, "in"), scope),
-    ...selects,
-    el("label", {}, el("span", {}, "order"), order),
-    el("button", { type: "reset", class: "quiet" }, "Clear"),
+    el("div", { class: "searching" }, labelled("Search", search), labelled("in", scope)),
+    el("p", { id: "search-hint", class: "unseen" }, hint),
+    // where the screen is narrow the list comes first
+    el(
+      "details",
+      { open: matchMedia("(min-width: 56rem)").matches },
+      el("summary", {}, "Filters and order"),
+      el("div", { class: "choices" }, selects, labelled("order", order)),
+    ),
   ]);
   let timer;
   form.addEventListener("submit", (event) => (event.preventDefault(), show()));
@@ -32,8 +57,15 @@ function drawFilters() {
 function filterOf(name, column) {
   const counts = new Array(column.values.length).fill(0);
   for (const value of column.codes) counts[value]++;
-  const options = column.values.map((value, at) => el("option", { value: String(value) }, `${value} (${number(counts[at])})`));
-  return el("label", {}, el("span", {}, name === "version" ? "triplets" : name), el("select", { name }, el("option", { value: "" }, "all"), options));
+  const options = column.values.map((value, at) =>
+    el("option", { value: String(value) }, `${value} (${number(counts[at])})`),
+  );
+  return el(
+    "label",
+    {},
+    el("span", {}, name === "version" ? "triplets" : name),
+    el("select", { name }, el("option", { value: "" }, "all"), options),
+  );
 }
 
 // Filter, search, order; then the first page, or the page of the row that is shown.
@@ -59,23 +91,52 @@ function drawPage() {
   const reachable = rows.includes(view.row) ? view.row : rows[0];
   const list = byId("list");
   list.setAttribute("start", first + 1);
-  fill(list, rows.map((row) => item(row, row === reachable)));
+  fill(
+    list,
+    rows.map((row) => item(row, row === reachable)),
+  );
   const pages = Math.max(Math.ceil(view.found.length / PAGE), 1);
-  fill(byId("page"), view.found.length ? `${number(first + 1)}–${number(first + rows.length)} of ${number(view.found.length)}` : "No row");
+  fill(
+    byId("page"),
+    view.found.length
+      ? `${number(first + 1)}–${number(first + rows.length)} of ${number(view.found.length)}`
+      : "No row",
+  );
   byId("previous").disabled = view.page === 0;
   byId("next").disabled = view.page >= pages - 1;
 }
 
 const hashOf = (row) => {
   const id = `#row=${encodeURIComponent(held.index.rows.id[row])}`;
-  return held.index.rows.id.indexOf(held.index.rows.id[row]) === row ? id : `${id}&in=${encodeURIComponent(rowValue("version", row))}`;
+  return held.index.rows.id.indexOf(held.index.rows.id[row]) === row
+    ? id
+    : `${id}&in=${encodeURIComponent(rowValue("version", row))}`;
 };
 
 // One stop of the tab key for the whole list; arrows go on from there.
 function item(row, isReachable) {
   const query = queryOf(row);
   const start = query.text.slice(0, 200);
-  const link = el("a", { href: hashOf(row), "data-row": row, tabindex: isReachable ? "0" : "-1", "aria-current": row === view.row ? "true" : null }, el("span", { class: "query", dir: "auto", lang: rowValue("language", row) }, query.isLost ? query.id : marked(start, view.terms), query.length > 200 ? "…" : null), el("span", { class: "tags soft" }, [rowValue("method", row), rowValue("language", row), rowValue("source", row)].join(" · ")));
+  const link = el(
+    "a",
+    {
+      href: hashOf(row),
+      "data-row": row,
+      tabindex: isReachable ? "0" : "-1",
+      "aria-current": row === view.row ? "true" : null,
+    },
+    el(
+      "span",
+      { class: "query", dir: "auto", lang: rowValue("language", row) },
+      query.isLost ? query.id : marked(start, view.terms),
+      query.length > 200 ? "…" : null,
+    ),
+    el(
+      "span",
+      { class: "tags soft" },
+      [rowValue("method", row), rowValue("language", row), rowValue("source", row)].join(" · "),
+    ),
+  );
   return el("li", {}, link);
 }
 
@@ -98,6 +159,7 @@ function choose(row, { focus = null, keep = false } = {}) {
   if (!keep) history.replaceState(null, "", hashOf(row));
   byId("browser").classList.toggle("chosen", focus !== "list");
   if (focus === "list") linkOf(row)?.focus();
+  else linkOf(row)?.scrollIntoView({ block: "nearest" });
   if (focus === "detail") byId("query").focus({ preventScroll: true });
 }
 
@@ -133,8 +195,20 @@ const KEYS = [
 ];
 
 function drawKeys() {
-  const toggle = el("input", { type: "checkbox", checked: true, onchange: (event) => (view.hasKeys = event.target.checked) });
-  fill(byId("keys"), el("dl", { class: "pairs" }, KEYS.map(([key, what]) => el("div", {}, el("dt", {}, key), el("dd", {}, what)))), el("label", {}, toggle, " j, k and / are keys"));
+  const toggle = el("input", {
+    type: "checkbox",
+    checked: true,
+    onchange: (event) => (view.hasKeys = event.target.checked),
+  });
+  fill(
+    byId("keys"),
+    el(
+      "dl",
+      { class: "pairs" },
+      KEYS.map(([key, what]) => el("div", {}, el("dt", {}, key), el("dd", {}, what))),
+    ),
+    el("label", {}, toggle, " j, k and / are keys"),
+  );
 }
 
 const MOVES = { ArrowDown: 1, ArrowUp: -1, PageDown: PAGE, PageUp: -PAGE, Home: -Infinity, End: Infinity };
@@ -146,8 +220,10 @@ function onKey(event) {
   if (event.key === "Escape") return escape(event);
   if (isTyping) return;
   if (inList && event.key in MOVES) step(MOVES[event.key], "list");
-  else if (view.hasKeys && event.key === "j") step(1, inList || !byId("detail").contains(event.target) ? "list" : "detail");
-  else if (view.hasKeys && event.key === "k") step(-1, inList || !byId("detail").contains(event.target) ? "list" : "detail");
+  else if (view.hasKeys && event.key === "j")
+    step(1, inList || !byId("detail").contains(event.target) ? "list" : "detail");
+  else if (view.hasKeys && event.key === "k")
+    step(-1, inList || !byId("detail").contains(event.target) ? "list" : "detail");
   else if (view.hasKeys && event.key === "/") (byId("browser").classList.remove("chosen"), byId("search").focus());
   else return;
   event.preventDefault();
@@ -167,8 +243,18 @@ function startRows() {
   drawKeys();
   const { triplets, levels, cut, bytes } = held.index.said;
   const count = held.index.rows.id.length;
-  const said = [count < triplets ? `${number(count)} of ${plural(triplets, "triplet")}, drawn so that each method, language and source has its share.` : `All ${plural(triplets, "triplet")}.`, `Texts longer than ${number(cut)} characters are cut.`];
-  if (levels !== null) said.push(levels ? `To stay below ${number(bytes / 1e6)} MB only the first ${plural(levels, "negative")} of a row has its text here.` : `To stay below ${number(bytes / 1e6)} MB the texts of negatives are left out.`);
+  const said = [
+    count < triplets
+      ? `${number(count)} of ${plural(triplets, "triplet")}, drawn so that each method, language and source has its share.`
+      : `All ${plural(triplets, "triplet")}.`,
+    `Texts longer than ${number(cut)} characters are cut.`,
+  ];
+  if (levels !== null)
+    said.push(
+      levels
+        ? `To stay below ${number(bytes / 1e6)} MB only the first ${plural(levels, "negative")} of a row has its text here.`
+        : `To stay below ${number(bytes / 1e6)} MB the texts of negatives are left out.`,
+    );
   fill(byId("said"), said.join(" "));
   byId("previous").addEventListener("click", () => turn(-1));
   byId("next").addEventListener("click", () => turn(1));

@@ -6,9 +6,13 @@ const foldedTexts = { queries: [], chunks: [] };
 // Places of the rows that pass every filter; `wanted` is {filter: value, or "" for all}.
 function filtered(wanted) {
   const { rows } = held.index;
-  const asked = FILTERS.filter((name) => wanted[name]).map((name) => [rows[name].codes, rows[name].values.indexOf(wanted[name])]);
+  const asked = FILTERS.filter((name) => wanted[name]).map((name) => [
+    rows[name].codes,
+    rows[name].values.indexOf(wanted[name]),
+  ]);
   const found = [];
-  for (let row = 0; row < rows.id.length; row++) if (asked.every(([codes, value]) => codes[row] === value)) found.push(row);
+  for (let row = 0; row < rows.id.length; row++)
+    if (asked.every(([codes, value]) => codes[row] === value)) found.push(row);
   return found;
 }
 
@@ -61,7 +65,7 @@ const lowestRank = (row) => {
 
 // {name: [what it says, what a row sorts by: smallest first, null last]}
 const ORDERS = {
-  drawn: ["method, language, source", null],
+  drawn: ["as drawn", null],
   gap: ["smallest gap between scores", gapOf],
   rank: ["lowest ranked positive", (row) => (lowestRank(row) === null ? null : -lowestRank(row))],
   length: ["longest query", (row) => -(held.index.queries.length[held.index.rows.query[row]] ?? 0)],

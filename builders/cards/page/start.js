@@ -1,6 +1,6 @@
 // Reads the data, draws the page, and follows the address.
 
-const THEMES = { system: "Colours: as the system", light: "Colours: light", dark: "Colours: dark" };
+const THEMES = { system: "Colours: system", light: "Colours: light", dark: "Colours: dark" };
 
 function startTheme() {
   const button = document.getElementById("theme");
@@ -30,10 +30,22 @@ function startTheme() {
   });
 }
 
-const PARTS = [["overview", "Overview"], ["checks", "Checks"], ["audit", "Audit"], ["contamination", "Contamination"], ["distributions", "Distributions"], ["stages", "How it was made"], ["prompts", "Prompts"], ["rows", "Rows"]];
+const PARTS = [
+  ["overview", "Overview"],
+  ["rows", "Rows"],
+  ["checks", "Checks"],
+  ["audit", "Audit"],
+  ["contamination", "Contamination"],
+  ["distributions", "Distributions"],
+  ["stages", "How it was made"],
+  ["prompts", "Prompts"],
+];
 
 function drawReport(facts) {
-  fill(document.getElementById("nav"), PARTS.map(([id, title]) => el("li", {}, el("a", { href: `#${id}` }, title))));
+  fill(
+    document.getElementById("nav"),
+    PARTS.map(([id, title]) => el("li", {}, el("a", { href: `#${id}` }, title))),
+  );
   fill(
     document.getElementById("report"),
     overviewSection(facts),
@@ -69,10 +81,15 @@ function follow() {
 
 function followRow(asked) {
   const { rows } = held.index;
-  const row = rows.id.findIndex((id, at) => id === asked.get("row") && (!asked.has("in") || rowValue("version", at) === asked.get("in")));
+  const row = rows.id.findIndex(
+    (id, at) => id === asked.get("row") && (!asked.has("in") || rowValue("version", at) === asked.get("in")),
+  );
   if (row >= 0) return choose(row, { keep: true });
   view.row = null;
-  fill(document.getElementById("detail"), el("p", { class: "soft empty" }, "The row ", code(asked.get("row")), " is not on this page."));
+  fill(
+    document.getElementById("detail"),
+    el("p", { class: "soft empty" }, "The row ", code(asked.get("row")), " is not on this page."),
+  );
   document.getElementById("browser").classList.add("chosen");
 }
 
@@ -86,7 +103,8 @@ function decoded(text) {
 
 async function start() {
   startTheme();
-  if (typeof DecompressionStream === "undefined") throw new Error("This browser is too old for the page: it cannot read compressed data.");
+  if (typeof DecompressionStream === "undefined")
+    throw new Error("This browser is too old for the page: it cannot read compressed data.");
   await readFirst();
   drawReport(held.facts);
   await startRows();

@@ -1,9 +1,11 @@
 // Text that nobody vouches for: shown as text, its invisible commands made visible; folded, so that it can be found.
 
 // Controls but tab and line feed, and what turns the direction of writing or is no character at all.
-const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]|[\ud800-\udfff]/gu;
+const HIDDEN =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]|[\ud800-\udfff]/gu;
 // Accents of Latin, Greek and Cyrillic, vowel points of Hebrew, vowel marks of Arabic and its lengthening stroke.
-const MARKS = /[\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc]/g;
+const MARKS =
+  /[\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc]/g;
 
 const named = (sign) => `⟨U+${sign.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`;
 
@@ -45,7 +47,7 @@ function placesOf(text, terms) {
   for (const { segment } of signs) {
     let piece = fold(segment);
     if (piece === " " && folded.endsWith(" ")) piece = "";
-    for (let unit = 0; unit < piece.length; unit++) starts.push(at), ends.push(at + segment.length);
+    for (let unit = 0; unit < piece.length; unit++) (starts.push(at), ends.push(at + segment.length));
     folded += piece;
     at += segment.length;
   }
