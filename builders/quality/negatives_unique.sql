@@ -1,0 +1,20 @@
+-- name: negatives_unique
+-- severity: error
+-- tables: triplets, chunks
+-- examines: triplet_rows
+-- threshold: 0
+-- reason: A negative that stands twice in a row, or the same words under two ids, weighs double in the loss.
+SELECT version, triplet_id AS key,
+    len(negative_ids) - len(list_distinct(negative_ids)) || ' negatives stand twice' AS detail
+FROM triplets WHERE len(list_distinct(negative_ids)) < len(negative_ids)
+UNION ALL
+SELECT triplets.version, triplet_id, repeated.negatives || ' negatives have the words of another' AS detail
+FROM triplets JOIN (
+    SELECT row, sum(alike - 1) AS negatives FROM (
+        SELECT pairs.row, count(DISTINCT pairs.chunk) AS alike
+        FROM pairs JOIN (SELECT DISTINCT row, text FROM chunk_facts WHERE text_shared) AS facts
+            ON facts.row = pairs.chunk
+        WHERE pairs.text_shared AND pairs.place < 0
+        GROUP BY pairs.row, facts.text HAVING count(DISTINCT pairs.chunk) > 1
+    ) GROUP BY row
+) AS repeated ON repeated.row = triplets.row
