@@ -140,6 +140,7 @@ def release(config: Release) -> Released | None:
     with new_folder(out) as (folder, work):
         manifest = write_release(wanted, chosen, folder, work)
     say(f"{config.name} {name}: {manifest['content_hash']}, {manifest['licence']}")
+    _say_checks(out)
     return Released(out, int(manifest["quality"]["errors"]))
 
 
@@ -170,6 +171,21 @@ def _verify(chosen: "Chosen") -> None:
         for version in chosen.versions.versions:
             verify_files(version)
             progress.step()
+
+
+def _say_checks(folder: Path) -> None:
+    """The checks that failed, with their first row."""
+    import json
+
+    from builders.tables import safe
+
+    checks = json.loads((folder / "quality.json").read_bytes())["checks"]
+    failed = [check for check in checks if check["status"] == "failed"]
+    for check in failed:
+        first = check["examples"][0] if check["examples"] else {"key": "it examined nothing", "detail": check["reason"]}
+        counts = f"{check['failing']:,} of {check['examined']:,} rows"
+        say(f"  {check['severity']} {check['name']}: {counts}, such as {safe(first['key'])}: {safe(first['detail'])}")
+    say(f"  {len(checks)} checks, {len(failed)} failed")
 
 
 def _show(chosen: "Chosen", negatives: int, name: str, out: Path, memory: str) -> None:

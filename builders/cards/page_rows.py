@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from builders.cards.page_sample import STRATA, count_strata, draw
 from builders.cards.page_tables import CUT, MOST, gather, name_tables, released_triplets
+from builders.releases.redaction import MACHINERY, redacted_text
 from builders.store.version_sets import VersionSet
 
 if TYPE_CHECKING:
@@ -199,7 +200,10 @@ def _columns(db: "duckdb.DuckDBPyConnection", query: str) -> dict[str, list[Any]
     result = db.execute(query)
     names = [column[0] for column in result.description or ()]
     columns = list(zip(*result.fetchall(), strict=True)) or [()] * len(names)
-    return {name: [_finite(value) for value in values] for name, values in zip(names, columns, strict=True)}
+    found = {name: [_finite(value) for value in values] for name, values in zip(names, columns, strict=True)}
+    for name in found.keys() & set(MACHINERY):  # as in the rows that are released
+        found[name] = [value and redacted_text(value) for value in found[name]]
+    return found
 
 
 def _column(db: "duckdb.DuckDBPyConnection", query: str) -> list[Any]:

@@ -54,7 +54,7 @@ def choose(data: Path, names: Sequence[str]) -> Chosen:
 def _check_revisions(chosen: Chosen) -> None:
     for version in chosen.triplets:
         for behind in chosen.versions.behind(version, "triplets"):
-            if behind is not version and str(behind) in map(str, chosen.triplets):
+            if str(behind) != str(version) and str(behind) in map(str, chosen.triplets):
                 raise UserError(f"{version} is a revision of {behind}: name one of the two.", exit_code=2)
 
 

@@ -41,10 +41,12 @@ def write_release(wanted: Wanted, chosen: Chosen, folder: Path, work: Path) -> d
     """Everything that `folder` is to hold; returns the manifest. `work` is for what is needed on the way."""
     from builders.cards.card import write_card
     from builders.cards.facts import ReleaseParts, release_facts
+    from builders.cards.licence_check import check_licences
     from builders.cards.page import write_page
     from builders.quality.checking import check_versions
 
     options = wanted.options
+    check_licences(chosen.versions, options["licences"], wanted.memory)
     write_versions(chosen, folder)
     _write_prompts(chosen, folder)
     # failing rows stay out: those of preferences, say, have columns that are not released

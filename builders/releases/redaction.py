@@ -9,6 +9,8 @@ _IN_TEXT = re.compile(r"(?<![^\s\"'=(\[{,])(?:~|[A-Za-z]:)?[/\\]+(?:[^\s/\\\"']+
 _WHOLE = re.compile(r"(?:file://|~|[A-Za-z]:)?[/\\]+[^\n]*[/\\][^\n]*")
 _TOKEN = re.compile(r"\b(hf_|sk-|ghp_|github_pat_|xox[a-z]-|AKIA)[A-Za-z0-9_-]{12,}")
 _SECRET_KEY = re.compile(r"(?:^|_)(?:api_?key|access_?key|token|password|secret|authorization)$", re.IGNORECASE)
+# Columns that name a model: a server may know it by a path of its machine.
+MACHINERY = ("model", "retriever", "judge")
 HIDDEN = "(left out)"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from builders.cli.progress import Progress
 from builders.releases.choice import Chosen
-from builders.releases.redaction import redacted_text
+from builders.releases.redaction import MACHINERY, redacted_text
 from builders.releases.repeats import Repeats, find_repeats
 from builders.releases.shards import Shards, split_facts
 from builders.store.schemas import arrow_schema, schema_hash
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SPLITS = ("train", "heldout")
-# Columns that name a model: a server may know it by a path of its machine.
-MACHINERY = ("model", "retriever", "judge")
 
 
 @dataclass(frozen=True)
