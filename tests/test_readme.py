@@ -14,6 +14,8 @@ from builders.candidates import Candidates
 from builders.corpus import Corpus
 from builders.cropped_sentences import CroppedSentences
 from builders.export import Export
+from builders.publish import Publish
+from builders.release import Release
 from builders.rerank_preferences import RerankPreferences
 from builders.store.schemas import reasons
 from builders.supervised import Supervised
@@ -35,6 +37,8 @@ CONFIGS: dict[str, Any] = {
     "builders.supervised": Supervised,
     "builders.triplets": Triplets,
     "builders.export": Export,
+    "builders.release": Release,
+    "builders.publish": Publish,
     "builders.tables": Command,
 }
 COMMANDS = re.findall(r"^    python -m (\S+)(.*)$", README, re.MULTILINE)

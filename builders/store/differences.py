@@ -41,7 +41,7 @@ def diff(a: Version, b: Version) -> Difference:
     if a.record != b.record:
         raise UserError(f"{a} and {b} hold different records: name two versions of one table.", exit_code=2)
     plan = plan_changes(a, b)
-    general = _general_cause(plan)
+    general = general_cause(plan)
     made_from_a, made_from_b = (_input_hashes(v) if "inputs" in plan else {} for v in (a, b))
     both = _rows(a).join(_rows(b), on="key", how="full", suffix="_b", coalesce=True)
     rows: dict[tuple[str, str], list[str]] = {}
@@ -63,7 +63,8 @@ def plan_changes(a: Version, b: Version) -> dict[str, tuple[Any, Any]]:
     return {k: (one.get(k), two.get(k)) for k in sorted(one.keys() | two.keys()) if one.get(k) != two.get(k)}
 
 
-def _general_cause(plan: Mapping[str, tuple[Any, Any]]) -> str:
+def general_cause(plan: Mapping[str, tuple[Any, Any]]) -> str:
+    """The words for what differs between two plans, with a plus between them."""
     causes = {CAUSES[k] for k in plan if k in CAUSES}
     if "config" in plan:
         changed = {
