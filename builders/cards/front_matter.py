@@ -19,7 +19,9 @@ def front_matter(facts: Mapping[str, Any]) -> str:
     from huggingface_hub import DatasetCardData
 
     # the Hub takes codes of ISO 639 alone, and `und` says that there is none
-    languages = [code for code in (row["code"] for row in facts["languages"]) if _CODE.fullmatch(code) and code != "und"]
+    languages = [
+        code for code in (row["code"] for row in facts["languages"]) if _CODE.fullmatch(code) and code != "und"
+    ]
     data = DatasetCardData(
         pretty_name=one_line(facts["name"]),
         language=sorted(languages),

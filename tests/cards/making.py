@@ -14,7 +14,9 @@ from tests.making import rows_of
 
 LICENCES = {"notes": "CC-BY-SA-4.0", "fake": "MIT"}
 NEGATIVES = 2
-HOSTILE = "a|b `c` </details><script>alert(1)</script>\n---\n```\n# [x](javascript:alert(1)) <!-- \u202e *_$y$ {{ 7*7 }}"
+HOSTILE = (
+    "a|b `c` </details><script>alert(1)</script>\n---\n```\n# [x](javascript:alert(1)) <!-- \u202e *_$y$ {{ 7*7 }}"
+)
 
 QUALITY: dict[str, Any] = {
     "versions": ["chunks/1"],
@@ -91,7 +93,9 @@ def write_configs(versions: VersionSet, folder: Path) -> dict[str, Any]:
         for row in rows["triplets"]
     ]
     records = {"corpus": "chunk", "queries": "query", "triplets": "triplet", "pairs": None}
-    return {name: {"record": records[name], "schema": None, "splits": _splits(folder, name, rows[name])} for name in rows}
+    return {
+        name: {"record": records[name], "schema": None, "splits": _splits(folder, name, rows[name])} for name in rows
+    }
 
 
 def _splits(folder: Path, name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:

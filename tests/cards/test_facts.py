@@ -35,7 +35,9 @@ def rows(versions: VersionSet) -> dict[str, list[dict[str, Any]]]:
 def test_facts_are_json_and_the_same_each_time(versions: VersionSet, facts: dict[str, Any]) -> None:
     again = release_facts(versions, parts({}), QUALITY)
     left_out = ("configs", "size_category")
-    assert {k: v for k, v in again.items() if k not in left_out} == {k: v for k, v in facts.items() if k not in left_out}
+    assert {k: v for k, v in again.items() if k not in left_out} == {
+        k: v for k, v in facts.items() if k not in left_out
+    }
     assert json.loads(json.dumps(facts, allow_nan=False)) == facts
 
 
@@ -102,7 +104,9 @@ def test_ranks_and_scores_are_those_of_the_candidates(
     assert sum(bands.values()) == sum(1 < rank < math.inf for rank in ranks)
     assert len(facts["distributions"]["score_by_rank"]) == 12
     for told in facts["distributions"]["score_by_rank"]:
-        scores = sorted(row["scores"][told["rank"] - 1] for row in rows["candidates"] if len(row["scores"]) >= told["rank"])
+        scores = sorted(
+            row["scores"][told["rank"] - 1] for row in rows["candidates"] if len(row["scores"]) >= told["rank"]
+        )
         for share in (10, 50, 90):
             assert told[f"p{share}"] == pytest.approx(scores[math.ceil(len(scores) * share / 100) - 1], rel=0.006)
 

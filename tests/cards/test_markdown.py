@@ -41,7 +41,7 @@ def test_a_cell_keeps_its_row(text: str) -> None:
 @given(TEXTS)
 def test_a_fence_holds_its_text(text: str) -> None:
     tokens = READER.parse(f"{fence(text, 'toml')}\n\nend\n")
-    assert [token.type for token in tokens][0] == "fence"
+    assert tokens[0].type == "fence"
     assert len(tokens) == 4
     assert tokens[0].content.rstrip("\n") == text.rstrip("\n")
 
@@ -58,7 +58,8 @@ def test_markdown_is_not_escaped_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "told"), [(0, "0%"), (1, "100%"), (0.00001, "< 0.01%"), (0.0034, "0.34%"), (0.5, "50.0%"), (0.99999, "99.9%")]
+    ("share", "told"),
+    [(0, "0%"), (1, "100%"), (0.00001, "< 0.01%"), (0.0034, "0.34%"), (0.5, "50.0%"), (0.99999, "99.9%")],
 )
 def test_shares_never_round_to_none_or_all(share: float, told: str) -> None:
     assert percent(share) == told
