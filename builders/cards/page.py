@@ -18,7 +18,19 @@ from builders.store.version_sets import VersionSet
 
 PARTS = Path(__file__).with_name("page")
 # One script, in this order.
-SCRIPTS = ("data", "text", "elements", "charts", "report", "sections", "distributions", "search", "detail", "rows", "start")
+SCRIPTS = (
+    "data",
+    "text",
+    "elements",
+    "charts",
+    "report",
+    "sections",
+    "distributions",
+    "search",
+    "detail",
+    "rows",
+    "start",
+)
 SLACK = 1_000  # bytes that the statement of what was left out may need
 
 

@@ -196,7 +196,7 @@ def coded(values: Sequence[Any]) -> dict[str, Any]:
     return {"values": distinct, "codes": [places[value] for value in values]}
 
 
-def _columns(db: "duckdb.DuckDBPyConnection", query: str) -> dict[str, list[Any]]:
+def _columns(db: "duckdb.DuckDBPyConnection", query: str) -> dict[str, Any]:
     result = db.execute(query)
     names = [column[0] for column in result.description or ()]
     columns = list(zip(*result.fetchall(), strict=True)) or [()] * len(names)

@@ -50,6 +50,7 @@ function drawFilters() {
   form.addEventListener("reset", () => setTimeout(show));
   form.addEventListener("input", (event) => {
     clearTimeout(timer);
+    byId("list").setAttribute("aria-busy", "true");
     timer = setTimeout(show, event.target === search ? 120 : 0);
   });
 }
@@ -82,6 +83,7 @@ async function show() {
   view.page = at < 0 ? 0 : Math.floor(at / PAGE);
   fill(byId("count"), `${number(view.found.length)} of ${plural(held.index.rows.id.length, "row")}`);
   drawPage();
+  byId("list").setAttribute("aria-busy", "false");
   if (view.row !== null) drawDetail();
 }
 
