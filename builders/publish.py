@@ -55,6 +55,7 @@ def main(config: Publish) -> None:
     release, repository = read_release(config.release), Repository(config.to)
     check_quality(release)
     _refuse_secrets(release, token())
+    _tell_other_name(release, repository)
     if config.dry_run:
         _show(release, repository)
         return
@@ -79,6 +80,13 @@ def _refuse_secrets(release: "ReleaseFolder", token: str | None) -> None:
     found = [f"{path} ({what})" for path, what in secrets_in(release.folder, release.files, token)]
     if found:
         raise UserError(f"{release.folder} is not published, because it seems to hold a secret: {some(found)}.")
+
+
+def _tell_other_name(release: "ReleaseFolder", repository: "Repository") -> None:
+    """The card tells readers what to load."""
+    named = release.manifest["made_with"].get("options", {}).get("repository")
+    if named and named != repository.name:
+        say(f"Warning: the card tells readers to load {named}, and not {repository.name}.")
 
 
 def _show(release: "ReleaseFolder", repository: "Repository") -> None:
