@@ -97,7 +97,8 @@ def _template(name: str) -> Any:
 
 def _is_column_that_passed(check: Mapping[str, Any]) -> bool:
     """schema.RECORD.COLUMN: there are hundreds, and a table of them hides the rest."""
-    return check["status"] == "passed" and check["name"].startswith("schema.") and check["name"].count(".") > 1
+    name = str(check["name"])
+    return bool(check["status"] == "passed") and name.startswith("schema.") and name.count(".") > 1
 
 
 def _asked(expression: str) -> str:
