@@ -95,6 +95,18 @@ def test_a_split_without_rows_is_left_out(facts: dict[str, Any]) -> None:
     assert "pairs" not in configs
 
 
+def test_checks_of_columns_are_counted_unless_they_fail(facts: dict[str, Any]) -> None:
+    one = facts["quality"]["checks"][0]
+    names = ("schema.chunk", "schema.chunk.text", "schema.chunk.tokens", "schema.query.text")
+    facts["quality"]["checks"] += [{**one, "name": name} for name in names]
+    facts["quality"]["checks"][-1] |= {"status": "failed", "failing": 9}
+    text = render_card(facts)
+    assert "| `schema.chunk` | error | passed | 100 | 0 |" in text
+    assert "| `schema.query.text` | error | **failed** | 100 | 9 |" in text
+    assert "schema.chunk.text" not in text
+    assert "Besides, 2 checks of single columns" in text
+
+
 def test_every_number_is_in_the_facts(facts: dict[str, Any]) -> None:
     """The text of the template itself holds no number of a data set: names of papers and sections, code, ranks."""
     own = resource("data_cards", "template.md").read_text()
@@ -182,17 +194,17 @@ def test_every_method_of_the_schema_is_explained() -> None:
     assert set(METHODS) == set(load_schema("triplet")["properties"]["method"]["enum"])
 
 
-def test_plots_are_the_same_bytes_in_another_process(facts: dict[str, Any], tmp_path: Path) -> None:
+def test_plots_are_the_same_bytes_in_another_process(card: Path, facts: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "facts.json").write_text(json.dumps(facts))
     program = (
         "import hashlib, json, sys; from builders.cards.plots import draw, plots; facts = json.load(open(sys.argv[1]));"
-        "print([hashlib.sha256(draw(p, facts)).hexdigest() for p in plots(facts)])"
+        "print(json.dumps({p.name: hashlib.sha256(draw(p, facts)).hexdigest() for p in plots(facts)}))"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "facts.json")]
-    there = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    here = [sha256(draw(plot, facts)).hexdigest() for plot in plots(facts)]
-    assert there.strip() == str(here)
-    assert len(set(here)) == 7
+    there = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    here = {path.stem: sha256(path.read_bytes()).hexdigest() for path in (card / "plots").iterdir()}
+    assert there == here
+    assert len(set(here.values())) == 7
 
 
 def test_plots_hold_names_as_text(card: Path, facts: dict[str, Any]) -> None:

@@ -148,13 +148,19 @@ def test_configs_have_the_columns_of_their_schema(facts: dict[str, Any]) -> None
     assert (types["negative_scores"], types["judge"]) == ("list of float64 or null", "string or null")
 
 
-def test_a_revision_is_released_without_what_it_revised(tables: Path, facts: dict[str, Any]) -> None:
-    """Two triplets of the same queries: a row that both hold is counted once."""
+def test_a_row_of_two_versions_is_counted_once(tables: Path) -> None:
+    """As in a release: the row of the version that was named first."""
     first, written = named(tables)
-    second = make(tables, least=4)
-    assert second.name != first.name
-    again = release_facts(version_set([first, second, written]), parts({}), QUALITY)
-    assert again["methods"][1]["triplets"] == max(v.manifest["rows"]["out"] for v in (first, second))
+    second = make(tables, negatives=(4, 8))
+    for order in ((first, second), (second, first)):
+        rows = {row["triplet_id"]: row for version in order[::-1] for row in rows_of(version)}
+        assert len(rows) < sum(version.manifest["rows"]["out"] for version in order)
+        again = release_facts(version_set([*order, written]), parts({}), QUALITY)
+        told = again["methods"][1]
+        assert told["triplets"] == len(rows)
+        assert told["negatives"] == sum(len(row["negative_ids"]) for row in rows.values())
+        (series,) = again["distributions"]["negatives"]["series"]
+        assert sum(each["count"] for each in series["bins"]) == len(rows)
 
 
 @pytest.mark.parametrize(
