@@ -13,6 +13,7 @@ import pytest
 from builders import __main__ as recipes
 from builders import (
     candidates,
+    contamination,
     corpus,
     cropped_sentences,
     export,
@@ -28,7 +29,18 @@ from builders.cli.errors import UserError
 from builders.llm.requests import EngineStopped
 from builders.store.versions import Version
 
-HEAVY = ("torch", "transformers", "vllm", "openai", "pyarrow", "polars", "duckdb", "datasets", "sentence_transformers")
+HEAVY = (
+    "torch",
+    "transformers",
+    "vllm",
+    "openai",
+    "pyarrow",
+    "polars",
+    "duckdb",
+    "datasets",
+    "sentence_transformers",
+    "mteb",
+)
 STAGES = sorted(p.stem for p in Path(corpus.__file__).parent.glob("*.py") if p.stem != "__init__")
 COMMANDS: list[tuple[Any, Any, list[str]]] = [
     (recipes.Recipe, recipes.main, []),
@@ -40,6 +52,7 @@ COMMANDS: list[tuple[Any, Any, list[str]]] = [
     (triplets.Triplets, triplets.main, []),
     (supervised.Supervised, supervised.main, []),
     (export.Export, export.main, []),
+    (contamination.Contamination, contamination.main, []),
     (synthetic_triplets.SyntheticTriplets, synthetic_triplets.main, []),
     *((tables.Command, tables.main, [word]) for word in ("list", "show", "why", "diff")),
 ]
