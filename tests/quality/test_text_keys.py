@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builders.quality import text_keys as keys_module
 from builders.quality.text_keys import MINHASHES, TextKeys, lengths, text_keys
 from builders.text.duplicates import jaccard, shingle_hashes
 from builders.text.hashes import normalise, text_hash
@@ -17,6 +18,7 @@ def ngrams(keys: TextKeys, number: int = 0) -> list[int]:
     return [int(n) for n in keys.ngrams[keys.starts[number] : keys.starts[number + 1]]]
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(WORDS, max_size=6))
 def test_texts_have_the_same_keys_together_as_alone(texts: list[str]) -> None:
     together = text_keys(texts)
@@ -28,6 +30,16 @@ def test_texts_have_the_same_keys_together_as_alone(texts: list[str]) -> None:
         assert (together.hashes[number], together.words[number]) == (alone.hashes[0], alone.words[0])
 
 
+def test_portions_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [text(i, 3 * i) for i in range(9)]
+    whole = text_keys(texts)
+    monkeypatch.setattr(keys_module, "PORTION", 4)
+    for name in ("words", "ngrams", "starts", "minhashes"):
+        assert np.array_equal(getattr(whole, name), getattr(text_keys(texts), name))
+    assert whole.hashes == text_keys(texts).hashes
+
+
+@settings(max_examples=40, deadline=None)
 @given(WORDS, WORDS)
 def test_two_n_grams_are_equal_where_their_words_are(one: str, two: str) -> None:
     def runs(words: list[str]) -> dict[int, tuple[str, ...]]:
@@ -53,7 +65,7 @@ def test_scripts_without_spaces_need_sixteen_characters() -> None:
     keys = text_keys([han(1, 15), han(1, 16), text(1, 7), text(1, 8), ""])
     assert keys.is_short().tolist() == [True, False, True, False, True]
     assert keys.words.tolist() == [15, 16, 7, 8, 0]
-    assert [n for n in lengths(keys.ngrams[keys.ngrams != 0]).tolist()] == [16, 8]
+    assert lengths(keys.ngrams[keys.ngrams != 0]).tolist() == [16, 8]
 
 
 def test_case_width_and_punctuation_make_no_difference() -> None:
