@@ -71,6 +71,8 @@ class Contamination:
             raise UserError(f"--pack {self.pack} is no name of a pack: end it in .parquet.", exit_code=2)
         if self.pack is not None and self.versions:
             raise UserError(f"--pack writes a pack and compares nothing: leave out {self.versions[0]}.", exit_code=2)
+        if self.pack is not None and self.policy == "drop":
+            raise UserError("--pack writes a pack and drops nothing: leave out --policy drop.", exit_code=2)
 
 
 def main(config: Contamination) -> "Version | None":
@@ -104,6 +106,11 @@ def _opened(config: Contamination) -> "tuple[list[EvaluationSet], list[HashPack]
     from builders.quality.hash_packs import open_pack
 
     specs = named_specs(config.against)
+    for name, spec in specs:
+        if spec.endswith(PACK_ENDING) and name != Path(spec).name:
+            raise UserError(f"{spec} has the names of its sets inside: leave out {name}=.", exit_code=2)
+    if config.qrels is not None and all(spec.endswith(PACK_ENDING) for _, spec in specs):
+        raise UserError(f"--qrels {config.qrels} chooses nothing in a pack: leave it out.", exit_code=2)
     packs = [open_pack(Path(spec).expanduser()) for _, spec in specs if spec.endswith(PACK_ENDING)]
     for pack in packs:
         if config.documents not in (None, "none", pack.documents):

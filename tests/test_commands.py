@@ -13,6 +13,7 @@ import pytest
 from builders import __main__ as recipes
 from builders import (
     candidates,
+    contamination,
     corpus,
     cropped_sentences,
     export,
@@ -41,6 +42,7 @@ HEAVY = (
     "datasets",
     "sentence_transformers",
     "huggingface_hub",
+    "mteb",
 )
 STAGES = sorted(p.stem for p in Path(corpus.__file__).parent.glob("*.py") if p.stem != "__init__")
 COMMANDS: list[tuple[Any, Any, list[str]]] = [
@@ -55,6 +57,7 @@ COMMANDS: list[tuple[Any, Any, list[str]]] = [
     (export.Export, export.main, []),
     (release.Release, release.main, []),
     (publish.Publish, publish.main, []),
+    (contamination.Contamination, contamination.main, []),
     (synthetic_triplets.SyntheticTriplets, synthetic_triplets.main, []),
     *((tables.Command, tables.main, [word]) for word in ("list", "show", "why", "diff")),
 ]

@@ -11,6 +11,7 @@ import tyro
 
 from builders.__main__ import Recipe, read_recipe
 from builders.candidates import Candidates
+from builders.contamination import Contamination
 from builders.corpus import Corpus
 from builders.cropped_sentences import CroppedSentences
 from builders.export import Export
@@ -39,6 +40,7 @@ CONFIGS: dict[str, Any] = {
     "builders.export": Export,
     "builders.release": Release,
     "builders.publish": Publish,
+    "builders.contamination": Contamination,
     "builders.tables": Command,
 }
 COMMANDS = re.findall(r"^    python -m (\S+)(.*)$", README, re.MULTILINE)

@@ -29,6 +29,7 @@ REVISION = 1
 _UNSPACED = re.compile("[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _MULTIPLIER = 0x9E3779B97F4A7C15  # odd; 2**64 over the golden ratio
 _WORDS_KEPT = 500_000
+PORTION = 5_000  # texts whose words are held at once
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,21 @@ class TextKeys:
 
 
 def text_keys(texts: Sequence[str]) -> TextKeys:
-    """The keys of the texts, which are normalised here."""
+    """The keys of the texts, which are normalised here; in portions, since their words as objects take most room."""
+    import numpy as np
+
+    parts = [_text_keys(texts[start : start + PORTION]) for start in range(0, max(len(texts), 1), PORTION)]
+    sizes = np.concatenate([np.diff(part.starts) for part in parts])
+    return TextKeys(
+        [one for part in parts for one in part.hashes],
+        np.concatenate([part.words for part in parts]),
+        np.concatenate([part.ngrams for part in parts]),
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        np.concatenate([part.minhashes for part in parts]),
+    )
+
+
+def _text_keys(texts: Sequence[str]) -> TextKeys:
     import numpy as np
 
     normalised = [normalise(text) for text in texts]

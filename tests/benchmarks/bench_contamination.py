@@ -57,7 +57,8 @@ def training_table(config: Bench, start: int, rows: int) -> Any:
     for number in range(start, start + rows):
         words = text(2, number, config.words)
         if number % EVERY == 0:
-            words = text(1, config.evaluation // 10 + number, config.words)
+            queries = config.evaluation // 10
+            words = text(1, queries + number % (config.evaluation - queries), config.words)
             words[5::10] = ["edited"] * len(words[5::10])
         texts.append(" ".join(words))
     ids = [f"{number:09d}" for number in range(start, start + rows)]
