@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
-from builders.cli.progress import Progress
+from builders.cli.progress import Progress, say
 from builders.quality.failing_rows import FailingRows, write_failing
 from builders.quality.headers import SEVERITIES, Check, prepared, read_checks
 from builders.store.version_sets import VersionSet
@@ -106,6 +106,7 @@ def _entries(
         for entry in _run(runner, checks, {v.table for v in versions.versions}, broken):
             yield entry
             progress.step(note=entry["name"])
+    say("tables that several checks read: " + ", ".join(f"{name} {s:.1f} s" for name, s in runner.seconds.items()))
 
 
 def _run(runner: "Runner", checks: Sequence[Check], there: set[str], broken: set[str]) -> Iterator[dict[str, Any]]:

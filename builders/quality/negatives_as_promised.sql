@@ -1,14 +1,18 @@
 -- name: negatives_as_promised
 -- severity: error
--- tables: triplets
--- examines: triplets
+-- tables: triplets, queries, chunks
+-- examines: triplet_rows
 -- threshold: 0
 -- reason: A trainer draws so many negatives from each row: with fewer it repeats some, or stops. Promised is the version's
 --   setting `least`, or as many as its window of ranks holds for a query with few candidates.
 WITH few AS MATERIALIZED (
-    SELECT triplets.version, triplet_id, query_id, ranking, len(negative_ids) AS negatives, promises.*
-    FROM triplets JOIN promises ON promises.of = triplets.version
-    WHERE len(negative_ids) < least
+    SELECT triplets.version, triplet_id, query_id, ranking, rows.negatives, rows.least, rows.deep,
+        rows.positives_last, rows.negatives_first, rows.negatives_last
+    FROM triplets JOIN (
+        SELECT row, coalesce(negatives, 0) AS negatives, promises.*
+        FROM triplet_rows JOIN promises ON promises.of = triplet_rows.version
+        WHERE coalesce(negatives, 0) < least
+    ) AS rows ON rows.row = triplets.row
 ),
 ranked AS (
     SELECT version, query_id, len(chunk_ids) AS candidates FROM candidates
@@ -37,5 +41,5 @@ windows AS (
     ) AS few
 )
 SELECT version, triplet_id AS key,
-    coalesce(negatives, 0) || ' negatives, ' || least(least, room) || ' are promised' AS detail
-FROM windows WHERE coalesce(negatives, 0) < least(least, room)
+    negatives || ' negatives, ' || least(least, room) || ' are promised' AS detail
+FROM windows WHERE negatives < least(least, room)

@@ -1,12 +1,12 @@
 -- name: negatives_unique
 -- severity: error
--- tables: triplets, chunks
+-- tables: triplets, queries, chunks
 -- examines: triplet_rows
 -- threshold: 0
 -- reason: A negative that stands twice in a row, or the same words under two ids, weighs double in the loss.
-SELECT version, triplet_id AS key,
-    len(negative_ids) - len(list_distinct(negative_ids)) || ' negatives stand twice' AS detail
-FROM triplets WHERE len(list_distinct(negative_ids)) < len(negative_ids)
+SELECT triplets.version, triplet_id AS key, facts.negatives_twice || ' negatives stand twice' AS detail
+FROM triplets JOIN triplet_rows AS facts ON facts.row = triplets.row
+WHERE facts.negatives_twice > 0
 UNION ALL
 SELECT triplets.version, triplet_id, repeated.negatives || ' negatives have the words of another' AS detail
 FROM triplets JOIN (

@@ -1,9 +1,9 @@
 -- name: positives_unique
 -- severity: error
--- tables: triplets
--- examines: triplets
+-- tables: triplets, queries, chunks
+-- examines: triplet_rows
 -- threshold: 0
 -- reason: A positive that stands twice in a row is drawn twice as often.
-SELECT version, triplet_id AS key,
-    len(positive_ids) - len(list_distinct(positive_ids)) || ' positives stand twice' AS detail
-FROM triplets WHERE len(positive_ids) > 1 AND len(list_distinct(positive_ids)) < len(positive_ids)
+SELECT triplets.version, triplet_id AS key, facts.positives_twice || ' positives stand twice' AS detail
+FROM triplets JOIN triplet_rows AS facts ON facts.row = triplets.row
+WHERE facts.positives_twice > 0

@@ -7,6 +7,5 @@
 SELECT candidates.version, query_id AS key, 'there is no query of that id' AS detail
 FROM candidates ANTI JOIN query_facts ON query_facts.key = hash(candidates.query_id, candidates.queries_of)
 UNION ALL
-SELECT listed.version, query_id AS key, 'there is no chunk ' || coalesce(listed.id, 'null') AS detail
-FROM (SELECT version, query_id, chunks_of, unnest(chunk_ids) AS id FROM candidates) AS listed
-ANTI JOIN chunk_facts ON chunk_facts.key = hash(listed.id, listed.chunks_of)
+SELECT rows.version, query_id AS key, 'there is no chunk ' || coalesce(faults.id, 'null') AS detail
+FROM candidate_rows AS rows JOIN candidate_faults AS faults ON faults.row = rows.row WHERE faults.is_lost

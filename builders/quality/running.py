@@ -27,6 +27,7 @@ class Runner:
     names: Sequence[str]
     keep: Callable[[str, FailingRows], None]
     made: set[str] = field(default_factory=set)
+    seconds: dict[str, float] = field(default_factory=dict)
 
     def run(self, checks: Sequence[Check], runs: Callable[[Check], str | None]) -> Iterator[dict[str, Any]]:
         """An entry of quality.json for each. `runs` gives the status of a check that is not to be run: None runs it."""
@@ -68,8 +69,10 @@ class Runner:
     def _make(self, tables: Sequence[str]) -> None:
         for table in tables:
             if table not in self.made:
+                start = time.monotonic()
                 self.connection.execute(f"CREATE TABLE {table} AS {self.prepared[table]}")
                 self.made.add(table)
+                self.seconds[table] = round(time.monotonic() - start, 3)
 
     def _number(self, sql: str) -> int:
         ((number,),) = self.connection.execute(sql).fetchall()

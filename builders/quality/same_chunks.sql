@@ -7,7 +7,7 @@
 --   cannot be released, and a held-out chunk of one is trained on by the other.
 WITH several AS MATERIALIZED (
     SELECT hash(chunk_id) AS id FROM chunks GROUP BY ALL
-    HAVING count(DISTINCT version) > 1 AND count(DISTINCT hash(text_hash, split)) > 1
+    HAVING min(version) <> max(version) AND min(hash(text_hash, split)) <> max(hash(text_hash, split))
 )
 SELECT max(version) AS version, chunk_id AS key,
     count(DISTINCT text_hash) || ' texts and ' || count(DISTINCT split) || ' splits in '

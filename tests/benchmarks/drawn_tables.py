@@ -102,8 +102,14 @@ class Drawn:
 
     def query_rows(self, rows: slice) -> Columns:
         number = np.arange(rows.start, rows.stop)
+        first, second = (self.sentence(number * CHUNKS_A_QUERY, which) for which in (0, 1))
+        start = pc.add(pc.utf8_length(first), 1).cast(pa.int64())
         columns = self._of_query(number) | {
-            "text": self.sentence(number * CHUNKS_A_QUERY, 1),
+            "text": second,
+            "start": start,
+            "end": pc.add(start, pc.utf8_length(second)),
+            "language": pa.repeat("en", len(number)),
+            "source": pa.repeat("handbook", len(number)),
             "method": pa.repeat("sent", len(number)),
             "chunk_text_hash": self.chunk_hashes.take(pa.array(number * CHUNKS_A_QUERY)),
             "text_hash": self.query_hashes.slice(rows.start, len(number)),
@@ -142,6 +148,7 @@ class Drawn:
         scores = np.linspace(0.9, 0.4, K).round(6)[None, :].repeat(len(number), axis=0)
         columns = self._of_query(number) | {
             "method": pa.repeat("sent", len(number)),
+            "language": pa.repeat("en", len(number)),
             "own_rank": pa.repeat(1, len(number)),
             "chunk_ids": _lists(self.chunk_ids.take(pa.array(found.ravel())), K),
             "scores": _lists(pa.array(scores.ravel()), K),
@@ -155,6 +162,7 @@ class Drawn:
         negatives = self.allowed(queries[:, None], ranks * STRIDE + self._bases(rows, K))
         columns = self._of_query(queries)
         columns |= {
+            "language": pa.repeat("en", len(number)),
             "triplet_id": pc.binary_join_element_wise(columns["query_id"], _joined("sent", number % 10, 1, ""), "+"),
             "method": pa.repeat("sent", len(number)),
             "positive_ids": _lists(columns["chunk_id"], 1),
@@ -194,10 +202,11 @@ def write_version(
     for number, start in enumerate(range(0, rows, SHARD)):
         stop = min(start + SHARD, rows)
         path = folder / f"{number:05d}.parquet"
-        pq.write_table(_table(record, stop - start, columns(slice(start, stop))), path, compression="zstd",
-                       compression_level=1, row_group_size=10_000)
+        drawn = columns(slice(start, stop))
+        table_of = _table(record, len(next(iter(drawn.values()))), drawn)
+        pq.write_table(table_of, path, compression="zstd", compression_level=1, row_group_size=10_000)
         digest = sha256(path.read_bytes()).hexdigest()
-        files.append({"path": path.name, "rows": stop - start, "bytes": path.stat().st_size, "sha256": digest})
+        files.append({"path": path.name, "rows": len(table_of), "bytes": path.stat().st_size, "sha256": digest})
     manifest = {
         "table": table, "version": plan.version(), "stage": plan.stage, "finished": "2026-01-01T00:00:00+00:00",
         "rows": {"in": rows, "out": rows, "rejected": 0, "rejected_by_reason": {}}, "counts": {}, "usage": {},
