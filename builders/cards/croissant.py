@@ -17,6 +17,9 @@ CITATION = (
     "journal={arXiv preprint arXiv:2502.18460}, year={2025}}"
 )
 
+# A description is asked for, and a release may have none.
+_DESCRIPTION = "Queries with positives and hard negatives, to train a retriever with."
+
 
 def checked_croissant(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON-LD, read back once. UserError where mlcroissant is not installed or does not accept it."""
@@ -42,7 +45,7 @@ def _metadata(mlc: Any, facts: Mapping[str, Any]) -> Any:
     return mlc.Metadata(
         ctx=context,
         name=one_line(facts["name"]),
-        description=one_line(facts["description"]),
+        description=one_line(facts["description"]) or _DESCRIPTION,
         version=facts["release"].removeprefix("v"),
         cite_as=CITATION,
         date_published=datetime.fromisoformat(facts["finished"]),

@@ -1,5 +1,6 @@
 """The YAML block of a card, which the Hub reads: configs, languages, licence, sizes, tags."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,13 +11,17 @@ from builders.cards.stages import WRITING
 # What is opened where no config is named: texts in line, which need no second table.
 DEFAULT = "pairs"
 LICENCE_FILE = "LICENSE.md"
+_CODE = re.compile("[a-z]{2,3}")
 
 
 def front_matter(facts: Mapping[str, Any]) -> str:
     """The block without its dashes. All strings are of one line, so that none can end it."""
     from huggingface_hub import DatasetCardData
 
-    languages = [row["code"] for row in facts["languages"] if row["code"] != "und"]
+    # the Hub takes codes of ISO 639 alone, and `und` says that there is none
+    languages = [
+        code for code in (row["code"] for row in facts["languages"]) if _CODE.fullmatch(code) and code != "und"
+    ]
     data = DatasetCardData(
         pretty_name=one_line(facts["name"]),
         language=sorted(languages),

@@ -6,7 +6,6 @@ from typing import Any
 
 from builders.cards.released import Released
 from builders.cards.rows import Rows
-from builders.store.schemas import key_column
 from builders.store.versions import Version
 
 KINDS = ("chunks", "queries", "triplets")
@@ -54,9 +53,6 @@ def method_facts(rows: Rows, given: Released) -> list[dict[str, Any]]:
 
 
 def _counts(rows: Rows, versions: list[Version], column: str, each: str = "1") -> Counter[str]:
-    """Rows by the value of a column, or the sum of `each`. A row that several versions hold is released once."""
-    once = "rows"
-    if len(versions) > 1:
-        once = f'(SELECT DISTINCT ON ("{key_column(versions[0].record)}") * FROM rows)'  # noqa: S608
-    query = f'SELECT "{column}", sum({each})::BIGINT FROM {once} GROUP BY ALL'  # noqa: S608 (columns of a schema)
+    """Rows by the value of a column, or the sum of `each`."""
+    query = f'SELECT "{column}", sum({each})::BIGINT FROM rows GROUP BY ALL'  # noqa: S608 (columns of a schema)
     return Counter(dict(rows.ask(versions, query)))
