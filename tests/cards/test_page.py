@@ -37,6 +37,9 @@ def data_of(path: Path) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for name, content in re.findall(r'data-name="(\w+)">([^<]*)</script>', path.read_text()):
         found.setdefault(name, []).append(json.loads(gzip.decompress(base64.b64decode(content))))
+    (listed,), (index,) = found["list"], found["index"]
+    assert not listed["rows"].keys() & index["rows"].keys()
+    found["index"] = [listed | index | {"rows": listed["rows"] | index["rows"]}]
     return found
 
 
@@ -198,7 +201,7 @@ def test_the_policy_names_the_script_and_the_style_of_the_page(released: Version
     (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
     directives = dict(one.split(" ", 1) for one in html.unescape(policy).split("; "))
     for name, pattern in (
-        ("script-src", r'<script type="module">(.*)</script>'),
+        ("script-src", r'<script type="module" async>(.*?)</script>'),
         ("style-src", r"<style>(.*)</style>"),
     ):
         (text,) = re.findall(pattern, page, re.DOTALL)
