@@ -28,6 +28,7 @@ SCRIPTS = (
     "distributions",
     "search",
     "detail",
+    "origin",
     "rows",
     "start",
 )
@@ -66,7 +67,7 @@ def _fitting(db: Any, versions: VersionSet, rows: int, room: int, bytes_limit: i
     counts = open_tables(db, versions)
     asked = min(rows, sum(counts.values()))
     while True:
-        page_rows = collect_rows(db, counts, asked)
+        page_rows = collect_rows(db, versions, counts, asked)
         first = first_blocks(page_rows)
         first += [_list_block(page_rows, 0, 0, bytes_limit), block("index", page_rows.index)]
         needed = sum(map(len, first))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from builders.cards.page_findings import opinions, overlaps
 from builders.cards.page_sample import STRATA, count_strata, draw
 from builders.cards.page_tables import CUT, MOST, gather, name_tables, released_triplets
 from builders.store.version_sets import VersionSet
@@ -53,7 +54,9 @@ def open_tables(db: "duckdb.DuckDBPyConnection", versions: VersionSet) -> dict[t
     return count_strata(db)
 
 
-def collect_rows(db: "duckdb.DuckDBPyConnection", counts: Mapping[tuple[str, str, str], int], rows: int) -> PageRows:
+def collect_rows(
+    db: "duckdb.DuckDBPyConnection", versions: VersionSet, counts: Mapping[tuple[str, str, str], int], rows: int
+) -> PageRows:
     """At most so many rows of the tables that were opened, each stratum with its share."""
     gather(db, draw(db, counts, rows))
     columns_of = _rows(db)
@@ -65,6 +68,8 @@ def collect_rows(db: "duckdb.DuckDBPyConnection", counts: Mapping[tuple[str, str
         "candidates": _candidates(db),
         "orders": _orders(db),
         "judged": _judged(db),
+        "opinions": opinions(db, versions),
+        "overlaps": overlaps(db, versions),
     }
     said = {"triplets": sum(counts.values()), "cut": CUT, "most": MOST, "strata": list(STRATA)}
     return PageRows(db, said, {name: columns_of[name] for name in LISTED}, index)
