@@ -17,7 +17,7 @@ def opinions(db: "duckdb.DuckDBPyConnection", versions: VersionSet) -> dict[int,
         db,
         versions.of("opinions"),
         """
-        SELECT DISTINCT c.row, p.number, o.verdict, 
+        SELECT DISTINCT c.row, p.number, o.verdict,
                list_transform(o.opinions, lambda one: {'by': one.by, 'score': one.score, 'relevant': one.relevant})
         FROM chosen c JOIN found o ON o.triplet_id = c.triplet_id
         JOIN behind k ON k.triplets = c.version AND k.name = 'chunks'
