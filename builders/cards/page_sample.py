@@ -34,16 +34,12 @@ def draw(db: "duckdb.DuckDBPyConnection", counts: Mapping[Stratum, int], rows: i
     drawn = db.execute(
         f"""
         SELECT method, language, source,
-               arg_min({{'version': version, 'triplet_id': triplet_id}}, md5_number_lower($seed || triplet_id), {most:d})
+               arg_min({{'version': version, 'id': triplet_id}}, md5_number_lower($seed || triplet_id), {most:d})
         FROM triplets GROUP BY ALL
         """,  # noqa: S608 (a number)
         {"seed": str(SEED)},
     ).fetchall()
-    return sorted(
-        (row["version"], row["triplet_id"])
-        for *stratum, found in drawn
-        for row in found[: shares[_three(stratum)]]
-    )
+    return sorted((row["version"], row["id"]) for *stratum, found in drawn for row in found[: shares[_three(stratum)]])
 
 
 def count_strata(db: "duckdb.DuckDBPyConnection") -> dict[Stratum, int]:

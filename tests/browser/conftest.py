@@ -17,7 +17,9 @@ from tests.cards.page_making import page_facts
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+)
 HOSTILE = "</script><script>alert(4)</script>\u202e<img src=x onerror=alert(5)>"
 
 

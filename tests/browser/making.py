@@ -13,7 +13,10 @@ METHODS = ("sent", "qgen", "supervised")
 LONG = 1_048_576
 # {language: (query, text)}
 TEXTS = {
-    "en": ("How do I write a résumé for the first job", "The curriculum  vitae\nof an ELF engineer, naïve coöperation."),
+    "en": (
+        "How do I write a résumé for the first job",
+        "The curriculum  vitae\nof an ELF engineer, naïve coöperation.",
+    ),
     "de": ("Wie lang ist die Straße", "Die STRASSE am Fluß ist zwei Kilometer lang."),
     "el": ("Πού είναι η ΟΔΟΣ", "Η οδός είναι κοντά στο λιμάνι."),
     "ar": ("كَيْفَ أُثَبِّتُ النِّظَامَ", "ثبّت النظام من القرص ثم أعد التشغيل."),
@@ -39,9 +42,9 @@ def release(data: Path) -> list[Version]:
         language, query, text = _texts(number)
         source = "notes" if number % 5 else "guide"
         document = f"{source}/{number:03d}"
-        chunks.append(_chunk(document, source, language, text, "heldout" if number % 7 == 0 else "train"))
+        chunks.append(one_chunk(document, source, language, text, "heldout" if number % 7 == 0 else "train"))
         chunk = chunks[-1]
-        queries.append(_query(chunk, method, query))
+        queries.append(one_query(chunk, method, query))
         rows.append((chunk, queries[-1]))
     documents = [_document(chunk) for chunk in chunks]
     for number, (chunk, query) in enumerate(rows):
@@ -50,16 +53,16 @@ def release(data: Path) -> list[Version]:
         candidates.append(_candidates(query, [chunk["chunk_id"], *near], scores))
         if query["method"] == "supervised":
             judgements.append(_judgement(query, chunk["chunk_id"], 2))
-            judgements.append(_judgement(query, near[0], 0))
-    made = partial(_write, data)
+            judgements.append(_judgement(query, near[1], 0))
+    made = partial(write, data)
     d = made("documents", "document", documents, ())
     c = made("chunks", "chunk", chunks, (d,))
     q = made("queries", "query", queries, (c,))
     j = made("judgements", "judgement", judgements, (q, c))
     k = made("candidates", "candidates", candidates, (q, c))
     p = made("preferences", "preference", [_preference(row) for row in candidates if row["method"] == "qgen"], (k,))
-    by_rank = [_triplet(row, str(k)) for row in candidates]
-    by_judge = [_triplet(row, str(p), "rerank") for row in candidates if row["method"] == "qgen"]
+    by_rank = [one_triplet(row, str(k)) for row in candidates]
+    by_judge = [one_triplet(row, str(p), "rerank") for row in candidates if row["method"] == "qgen"]
     return [
         made("triplets", "triplet", by_rank, (j, k, q, c)),
         made("triplets", "triplet", by_judge, (p, q, c)),
@@ -82,7 +85,7 @@ def _hash(text: str) -> str:
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _chunk(document: str, source: str, language: str, text: str, split: str) -> dict[str, Any]:
+def one_chunk(document: str, source: str, language: str, text: str, split: str) -> dict[str, Any]:
     chunk_id = f"{document}#0000"
     return {"chunk_id": chunk_id, "document_id": document, "source": source, "title": f"On {document}", "text": text, "start": 0,
             "end": len(text), "sentence_starts": [0], "tokens": len(text.split()), "language": language, "language_confidence": 1.0,
@@ -90,10 +93,12 @@ def _chunk(document: str, source: str, language: str, text: str, split: str) -> 
 
 
 def _document(chunk: dict[str, Any]) -> dict[str, Any]:
-    return {name: chunk[name] for name in ("document_id", "source", "title", "text", "language", "licence")} | {"place": "notes.jsonl, row 1"}
+    return {name: chunk[name] for name in ("document_id", "source", "title", "text", "language", "licence")} | {
+        "place": "notes.jsonl, row 1"
+    }
 
 
-def _query(chunk: dict[str, Any], method: str, text: str) -> dict[str, Any]:
+def one_query(chunk: dict[str, Any], method: str, text: str) -> dict[str, Any]:
     written = method == "qgen"
     reply = f'{{"query": "{text}"}} and <script>alert(3)</script>'
     return {"query_id": f"{chunk['chunk_id']}~{method}0", "chunk_id": chunk["chunk_id"], "document_id": chunk["document_id"],
@@ -109,7 +114,12 @@ SHARED = ("query_id", "chunk_id", "document_id", "source", "method", "language",
 
 
 def _candidates(query: dict[str, Any], chunk_ids: list[str], scores: list[float]) -> dict[str, Any]:
-    return {name: query[name] for name in SHARED} | {"retriever": "finder@1", "own_rank": 1, "chunk_ids": chunk_ids, "scores": scores}
+    return {name: query[name] for name in SHARED} | {
+        "retriever": "finder@1",
+        "own_rank": 1,
+        "chunk_ids": chunk_ids,
+        "scores": scores,
+    }
 
 
 def _judgement(query: dict[str, Any], chunk_id: str, relevance: int) -> dict[str, Any]:
@@ -127,7 +137,7 @@ def _preference(row: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _triplet(row: dict[str, Any], ranking: str, method: str | None = None) -> dict[str, Any]:
+def one_triplet(row: dict[str, Any], ranking: str, method: str | None = None) -> dict[str, Any]:
     order = [1, 0, 2, 3, 4] if method else list(range(9))
     ids, scores = [row["chunk_ids"][at] for at in order], [row["scores"][at] for at in order]
     return {name: row[name] for name in SHARED} | {
@@ -137,7 +147,7 @@ def _triplet(row: dict[str, Any], ranking: str, method: str | None = None) -> di
     }  # fmt: skip
 
 
-def _write(data: Path, table: str, record: str, rows: list[dict[str, Any]], inputs: tuple[Version, ...]) -> Version:
+def write(data: Path, table: str, record: str, rows: list[dict[str, Any]], inputs: tuple[Version, ...]) -> Version:
     def work(building: Any) -> tuple[int, dict[str, Any]]:
         building.write(0, ShardResult(rows, rows_in=len(rows)), 0.0)
         return 1, {}

@@ -25,7 +25,7 @@ def test_hostile_text_is_text(open_page: Open, name: str) -> None:
     number = list(SHOWN).index(name)
     page.fill("#search", {"markup": "onerror", "closing": "'taken'", "bidi": "gpj.exe", "separators": "nul"}[name])
     page.select_option("select[name=scope]", "queries")
-    page.wait_for_timeout(250)
+    page.wait_for_selector("#list[aria-busy=false]", state="attached")
     page.click("#list a >> nth=0")
     assert page.text_content("#query") == SHOWN[name]
     assert f"notes/{number:03d}" in (page.text_content("#detail") or "") or number == 0

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 Open = Callable[..., "Page"]
-MARKS = re.compile("[\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc]")
+MARKS = re.compile(
+    "[\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc]"
+)
 CUT = 4_000
 
 
@@ -27,7 +29,9 @@ def rows(released: VersionSet) -> list[dict[str, Any]]:
     for row in found:
         row["query"] = queries[row["query_id"]]
         row["chunks"] = [chunks[i][:CUT] for i in row["positive_ids"] + row["negative_ids"]]
-    return sorted(found, key=lambda row: [row[name] for name in ("version", "method", "language", "source", "triplet_id")])
+    return sorted(
+        found, key=lambda row: [row[name] for name in ("version", "method", "language", "source", "triplet_id")]
+    )
 
 
 def fold(text: str) -> str:
@@ -54,14 +58,19 @@ def choose(page: "Page", **wanted: str) -> None:
             page.fill("#search", value)
         else:
             page.select_option(f"select[name={name}]", value)
-    page.wait_for_timeout(180)
-    page.wait_for_function("!document.getElementById('count').textContent.includes('Searching')")
+    page.wait_for_selector("#list[aria-busy=false]", state="attached")
 
 
 def test_every_filter_and_any_two_find_what_python_finds(open_page: Open, rows: list[dict[str, Any]]) -> None:
     page = open_page("rows")
     assert listed(page) == [row["triplet_id"] for row in rows]
-    tried = [{"method": "rerank"}, {"language": "ar"}, {"source": "guide"}, {"split": "heldout"}, {"version": rows[-1]["version"]}]
+    tried = [
+        {"method": "rerank"},
+        {"language": "ar"},
+        {"source": "guide"},
+        {"split": "heldout"},
+        {"version": rows[-1]["version"]},
+    ]
     tried += [{"method": "sent", "language": "zh"}, {"source": "notes", "split": "heldout"}]
     for wanted in tried:
         page.click("text=Clear")
@@ -72,22 +81,25 @@ def test_every_filter_and_any_two_find_what_python_finds(open_page: Open, rows: 
         assert page.text_content("#count") == f"{len(expected)} of {len(rows)} rows"
 
 
-@pytest.mark.parametrize(
-    "asked",
+ASKED = (
     ["resume", "RÉSUMÉ", "strasse", "straße", "οδος", "ΟΔΌΣ", "كيف أثبت", "النظام", "安装", "カタカナ", "ガイド", "カイド", "가게", "각", "ระบบ",
-     "curriculum vitae", '"vitae of an elf"', '"elf of an"', "naive cooperation", "<script>", "nowhere at all", "u202e", "Nul"],
+     "curriculum vitae", '"vitae of an elf"', '"elf of an"', "naive cooperation", "<script>", "nowhere at all", "u202e", "Nul"]
 )  # fmt: skip
-def test_search_finds_what_python_finds(open_page: Open, rows: list[dict[str, Any]], asked: str) -> None:
-    terms = [fold(quoted or word).strip() for quoted, word in re.findall(r'"([^"]*)"|([^\s"]+)', asked)]
 
-    def holds(text: str) -> bool:
-        return all(term in fold(text) for term in terms)
 
+def test_search_finds_what_python_finds(open_page: Open, rows: list[dict[str, Any]]) -> None:
     page = open_page("rows")
-    choose(page, search=asked)
-    assert listed(page) == [row["triplet_id"] for row in rows if holds(row["query"]) or any(map(holds, row["chunks"]))]
-    choose(page, scope="queries")
-    assert listed(page) == [row["triplet_id"] for row in rows if holds(row["query"])]
+    for row in rows:
+        row["folded"] = fold(row["query"]), [fold(text) for text in row["chunks"]]
+    for asked in ASKED:
+        terms = [fold(quoted or word).strip() for quoted, word in re.findall(r'"([^"]*)"|([^\s"]+)', asked)]
+        in_query = [all(term in row["folded"][0] for term in terms) for row in rows]
+        in_chunk = [any(all(term in text for term in terms) for text in row["folded"][1]) for row in rows]
+        ids = [row["triplet_id"] for row in rows]
+        choose(page, search=asked, scope="all")
+        assert listed(page) == [i for i, one, other in zip(ids, in_query, in_chunk, strict=True) if one or other], asked
+        choose(page, scope="queries")
+        assert listed(page) == [i for i, one in zip(ids, in_query, strict=True) if one], asked
 
 
 def test_some_searches_find_some(rows: list[dict[str, Any]]) -> None:
@@ -109,18 +121,31 @@ def test_orders_are_those_of_python(open_page: Open, rows: list[dict[str, Any]])
     assert listed(page) == [row["triplet_id"] for row in sorted(chinese, key=lambda row: -len(row["query"]))]
 
 
-def test_a_row_shows_its_texts_ranks_scores_and_where_it_comes_from(open_page: Open, rows: list[dict[str, Any]], released: VersionSet) -> None:
+def test_a_row_shows_its_texts_ranks_scores_and_where_it_comes_from(
+    open_page: Open, rows: list[dict[str, Any]], released: VersionSet
+) -> None:
     page = open_page("rows")
     row = next(row for row in rows if row["method"] == "rerank" and row["language"] == "ja")
     choose(page, method="rerank", language="ja")
     page.click("#list a >> nth=0")
     assert page.text_content("#query") == row["query"]
     shown = page.locator(".negatives .chunk")
-    assert [text.strip() for text in shown.locator(".text").all_text_contents()] == [text.strip() for text in row["chunks"][1:]]
-    assert [int(n.split()[-1]) for n in shown.locator(".numbers div:first-child").all_text_contents()] == row["negative_ranks"]
+    assert [text.strip() for text in shown.locator(".text").all_text_contents()] == [
+        text.strip() for text in row["chunks"][1:]
+    ]
+    assert [int(n.split()[-1]) for n in shown.locator(".numbers div:first-child").all_text_contents()] == row[
+        "negative_ranks"
+    ]
     assert shown.locator(".numbers div:nth-child(2)").first.text_content() == f"score {row['negative_scores'][0]:.3f}"
     detail = page.locator("#detail")
-    for word in ("writer@1", "judge@2", "Find the text.", "synthetic_query-abc", "Kendall's tau 0.80", "[2] > [1] > [3]"):
+    for word in (
+        "writer@1",
+        "judge@2",
+        "Find the text.",
+        "synthetic_query-abc",
+        "Kendall's tau 0.80",
+        "[2] > [1] > [3]",
+    ):
         assert word in (detail.text_content() or ""), word
     chain = [f"{version}" for version in page.locator(".why a").all_text_contents()]
     tables = ("preferences", "candidates", "queries", "chunks", "documents")
@@ -140,9 +165,9 @@ def test_what_was_judged_says_so(open_page: Open) -> None:
     page = open_page("rows")
     choose(page, method="supervised")
     page.click("#list a >> nth=0")
-    assert page.locator(".positives .numbers").first.text_content() == "rank 1score 0.900judged 2" or "judged 2" in str(
-        page.locator(".positives .numbers").first.text_content()
-    )
+    assert "judged 2" in (page.locator(".positives .numbers").first.text_content() or "")
+    assert "judged 0" in (page.locator(".negatives .numbers").first.text_content() or "")
+    assert "judged" not in (page.locator(".negatives .numbers").nth(1).text_content() or "")
 
 
 def test_what_is_searched_for_is_marked(open_page: Open) -> None:

@@ -28,7 +28,12 @@ def page_facts(versions: VersionSet, **changes: Any) -> dict[str, Any]:
         "made_with": {"python": "3.11", "libraries": {}, "git_commit": None},
         "configs": _configs(len(chunks), len(queries), len(triplets)),
         "languages": [
-            {"code": code, "chunks": n, "queries": _count(queries, language=code), "triplets": _count(triplets, language=code)}
+            {
+                "code": code,
+                "chunks": n,
+                "queries": _count(queries, language=code),
+                "triplets": _count(triplets, language=code),
+            }
             for code, n in Counter(row["language"] for row in chunks).most_common()
         ],
         "sources": [
@@ -57,13 +62,25 @@ def page_facts(versions: VersionSet, **changes: Any) -> dict[str, Any]:
         "models": [{"id": "smollm2", "revision": "1", "roles": ["writes queries"], "licence": "Apache-2.0"}],
         "licence": {
             "strictest": "CC-BY-SA-4.0",
-            "by": [{"what": "source notes", "licence": "CC-BY-SA-4.0"}, {"what": "model smollm2", "licence": "Apache-2.0"}],
+            "by": [
+                {"what": "source notes", "licence": "CC-BY-SA-4.0"},
+                {"what": "model smollm2", "licence": "Apache-2.0"},
+            ],
         },
         "quality": quality(),
         "audit": [_audit()],
         "contamination": [_contamination()],
         "retrieval": [
-            {"version": str(v), "retriever": "minilm@1+bm25", "method": "sent", "language": code, "queries": 50, "first": 0.61, "in_10": 0.88, "in_50": 0.97}
+            {
+                "version": str(v),
+                "retriever": "minilm@1+bm25",
+                "method": "sent",
+                "language": code,
+                "queries": 50,
+                "first": 0.61,
+                "in_10": 0.88,
+                "in_50": 0.97,
+            }
             for v in versions.of("candidates")
             for code in sorted({row["language"] for row in triplets})
         ],
@@ -73,7 +90,9 @@ def page_facts(versions: VersionSet, **changes: Any) -> dict[str, Any]:
 
 
 def quality() -> dict[str, Any]:
-    def check(name: str, severity: str, status: str, examined: int, failing: int, threshold: float = 0) -> dict[str, Any]:
+    def check(
+        name: str, severity: str, status: str, examined: int, failing: int, threshold: float = 0
+    ) -> dict[str, Any]:
         examples = [{"key": f"notes/{i}#0000~sent0", "detail": f"{name}: found {i}"} for i in range(min(failing, 5))]
         reason = f"Rows that break {name.replace('_', ' ')} teach the wrong thing."
         return {"name": name, "severity": severity, "tables": ["triplets", "chunks"], "reason": reason, "threshold": threshold,
@@ -100,10 +119,17 @@ def _configs(chunks: int, queries: int, triplets: int) -> list[dict[str, Any]]:
             "name": name,
             "record": record,
             "description": load_schema(record)["description"],
-            "columns": [{"name": k, "type": str(d["type"]), "description": d["description"]} for k, d in load_schema(record)["properties"].items()],
+            "columns": [
+                {"name": k, "type": str(d["type"]), "description": d["description"]}
+                for k, d in load_schema(record)["properties"].items()
+            ],
             "splits": [{"name": "train", "rows": rows, "bytes": rows * 411}],
         }
-        for name, record, rows in (("corpus", "chunk", chunks), ("queries", "query", queries), ("triplets", "triplet", triplets))
+        for name, record, rows in (
+            ("corpus", "chunk", chunks),
+            ("queries", "query", queries),
+            ("triplets", "triplet", triplets),
+        )
     ]
 
 
@@ -130,11 +156,19 @@ def _stage(version: Version) -> dict[str, Any]:
 
 def _prompts(versions: VersionSet) -> list[dict[str, Any]]:
     used = {v.manifest["identity"]["prompt"]["version"]: v.manifest["identity"]["prompt"]["name"] for v in versions.versions if v.manifest["identity"]["prompt"]}  # fmt: skip
-    return [{"name": name, "version": version, "text": resource("prompts", f"{name}.toml").read_text()} for version, name in used.items()]
+    return [
+        {"name": name, "version": version, "text": resource("prompts", f"{name}.toml").read_text()}
+        for version, name in used.items()
+    ]
 
 
 def _audit() -> dict[str, Any]:
-    strata = [("negative", "all", "", 400, 22), ("negative", "method", "sent", 300, 15), ("negative", "band", "11..20", 120, 11), ("positive", "rank", "1", 90, 88)]
+    strata = [
+        ("negative", "all", "", 400, 22),
+        ("negative", "method", "sent", 300, 15),
+        ("negative", "band", "11..20", 120, 11),
+        ("positive", "rank", "1", 90, 88),
+    ]
     return {"version": "opinions/ab", "triplets": ["triplets/x"], "pairs": 490, "opinions": ["cross-encoder m@1", "bm25"], "kappa": 0.61, "agreement": 0.9, "policy": "drop",
             "strata": [{"side": s, "by": by, "value": value, "pairs": n, "relevant": k, "rate": k / n, "low": max(k / n - 0.03, 0), "high": min(k / n + 0.03, 1)} for s, by, value, n, k in strata]}  # fmt: skip
 
