@@ -1,6 +1,5 @@
 """A release folder -> a data set on the Hugging Face Hub, tagged with the release's version and read back."""
 
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,12 @@ import tyro
 from builders.cli.command import run
 from builders.cli.errors import UserError
 from builders.cli.progress import say
+from builders.releases.names import check_repository
 
 if TYPE_CHECKING:
     from builders.hub.place import Comparison, Place, Repository
     from builders.hub.release_folder import ReleaseFolder
 
-REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 # What a release fills, so that a file which is no longer part of it goes; a file that someone added elsewhere stays.
 REPLACES = ("corpus/*", "queries/*", "triplets/*", "pairs/*", "plots/*", "prompts/*", "manifests/*")
 
@@ -42,11 +41,7 @@ class Publish:
     """Check the release and list what would be sent; change nothing. Without a token the Hub is not asked."""
 
     def __post_init__(self) -> None:
-        if not REPOSITORY.fullmatch(self.to) or "--" in self.to or ".." in self.to or self.to.endswith(".git"):
-            raise UserError(
-                f"--to {self.to} is no name of a data set: give owner/name, of letters, digits and single - _ .",
-                exit_code=2,
-            )
+        check_repository(self.to, "--to")
 
 
 def main(config: Publish) -> None:
@@ -60,6 +55,7 @@ def main(config: Publish) -> None:
     release, repository = read_release(config.release), Repository(config.to)
     check_quality(release)
     _refuse_secrets(release, token())
+    _tell_other_name(release, repository)
     if config.dry_run:
         _show(release, repository)
         return
@@ -84,6 +80,13 @@ def _refuse_secrets(release: "ReleaseFolder", token: str | None) -> None:
     found = [f"{path} ({what})" for path, what in secrets_in(release.folder, release.files, token)]
     if found:
         raise UserError(f"{release.folder} is not published, because it seems to hold a secret: {some(found)}.")
+
+
+def _tell_other_name(release: "ReleaseFolder", repository: "Repository") -> None:
+    """The card tells readers what to load."""
+    named = release.manifest["made_with"].get("options", {}).get("repository")
+    if named and named != repository.name:
+        say(f"Warning: the card tells readers to load {named}, and not {repository.name}.")
 
 
 def _show(release: "ReleaseFolder", repository: "Repository") -> None:

@@ -13,8 +13,8 @@ from builders.hub.faults import AGAIN, in_one_sentence
 from builders.hub.files import File, some
 from builders.hub.place import Place, Repository, Tag, compare, files_at, look
 from builders.hub.sending import CARD, send
+from builders.store.versions import MANIFEST
 
-MANIFEST = "manifest.json"
 HUBS_OWN = (".gitattributes", CARD)  # what the Hub puts into a repository that is made on its page
 
 

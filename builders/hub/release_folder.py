@@ -6,17 +6,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import file_digest
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from builders.cli.errors import UserError
 from builders.cli.progress import Progress, say
 from builders.hub.files import File, some
+from builders.releases.manifests import MANIFEST, parquet_files, read_manifest
+from builders.releases.manifests import content_hash as release_hash
 from builders.store.content import content_hash
+from builders.store.folders import bytes_and_sha256
 from builders.store.schemas import first_fault
 
-MANIFEST = "manifest.json"
 NEEDED = ("README.md", "quality.json")
 
 
@@ -39,7 +40,7 @@ class ReleaseFolder:
     @cached_property
     def parquet(self) -> list[Mapping[str, Any]]:
         """The manifest's entries for Parquet files, in order of path."""
-        return sorted(_parquet(self.manifest), key=lambda entry: str(entry["path"]))
+        return sorted(parquet_files(self.manifest["configs"]), key=lambda entry: str(entry["path"]))
 
     @cached_property
     def files(self) -> list[File]:
@@ -52,8 +53,8 @@ def read_release(folder: Path) -> ReleaseFolder:
 
     Files that the manifest does not name are told, and are no part of the release.
     """
-    manifest, manifest_file = _read_manifest(folder)
-    release = ReleaseFolder(folder, manifest, manifest_file)
+    manifest = read_manifest(folder)
+    release = ReleaseFolder(folder, manifest, File(MANIFEST, **bytes_and_sha256(folder / MANIFEST)))
     _check_names(release)
     _check_files(release)
     _check_rows(release)
@@ -66,8 +67,11 @@ def read_release(folder: Path) -> ReleaseFolder:
 def check_quality(release: ReleaseFolder) -> None:
     """UserError where a check of severity error failed, or the release was not checked; warnings are told."""
     path = release.folder / "quality.json"
-    quality = _read_json(path)
-    fault = first_fault("quality", quality)
+    try:
+        quality = json.loads(path.read_text())
+        fault = first_fault("quality", quality)
+    except ValueError as error:
+        fault = str(error)
     if fault:
         raise UserError(f"{path} does not have its form ({fault}): make the release again.")
     failed = {
@@ -93,34 +97,7 @@ def check_quality(release: ReleaseFolder) -> None:
 
 def named_files(manifest: Mapping[str, Any]) -> list[File]:
     """The files that a release's manifest names, in its order."""
-    return [File(e["path"], e["bytes"], e["sha256"]) for e in [*_parquet(manifest), *manifest["files"]]]
-
-
-def _parquet(manifest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for config in manifest["configs"].values():
-        for split in config["splits"].values():
-            yield from split["files"]
-
-
-def _read_manifest(folder: Path) -> tuple[dict[str, Any], File]:
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise UserError(
-            f"{folder} has no {MANIFEST}, so it is no finished release: make one with python -m builders.release.",
-            exit_code=2,
-        )
-    manifest = _read_json(path)
-    fault = first_fault("release", manifest)
-    if fault:
-        raise UserError(f"{path} is not the manifest of a release ({fault}): name the folder of a release.")
-    return manifest, File(MANIFEST, path.stat().st_size, _sha256(path))
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except ValueError as fault:
-        raise UserError(f"{path} cannot be read as JSON ({fault}): make the release again.") from fault
+    return [File(e["path"], e["bytes"], e["sha256"]) for e in [*parquet_files(manifest["configs"]), *manifest["files"]]]
 
 
 def _check_names(release: ReleaseFolder) -> None:
@@ -151,8 +128,7 @@ def _check_files(release: ReleaseFolder) -> None:
     changed = []
     with Progress("check", len(release.files), unit="files") as progress:
         for file in release.files:
-            path = release.folder / file.path
-            if path.stat().st_size != file.bytes or _sha256(path) != file.sha256:
+            if File(file.path, **bytes_and_sha256(release.folder / file.path)) != file:
                 changed.append(file.path)
             progress.step()
     if changed:
@@ -168,6 +144,8 @@ def _check_rows(release: ReleaseFolder) -> None:
         fault = rows_fault(release.folder / entry["path"], entry)
         if fault:
             raise UserError(f"{release.folder / entry['path']} {fault}, as {MANIFEST} says: make the release again.")
+    if release_hash(release.manifest["configs"]) != release.manifest["content_hash"]:
+        raise UserError(f"{release.folder / MANIFEST} has not the content hash of its files: make the release again.")
     for name, config in release.manifest["configs"].items():
         for split, one in config["splits"].items():
             rows = sum(entry["rows"] for entry in one["files"])
@@ -197,8 +175,3 @@ def _paths_below(folder: Path) -> Iterator[str]:
     for root, _, names in os.walk(folder):
         for name in names:
             yield (Path(root) / name).relative_to(folder).as_posix()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()

@@ -21,13 +21,13 @@ def check_name(name: str, flag: str) -> None:
         )
 
 
-def check_repository(repository: str) -> None:
+def check_repository(repository: str, flag: str = "--repository") -> None:
     """UserError where this is not owner/name."""
     owner, slash, name = repository.partition("/")
     if not slash:
-        raise UserError(f"--repository {repository!r} names no owner: give it as owner/name.", exit_code=2)
+        raise UserError(f"{flag} {repository!r} names no owner: give it as owner/name.", exit_code=2)
     for part in (owner, name):
-        check_name(part, "--repository: ")
+        check_name(part, f"{flag}: ")
 
 
 def numbers_of(release: str, flag: str = "--release") -> tuple[int, int, int]:

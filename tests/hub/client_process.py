@@ -55,7 +55,14 @@ def load(repository: str, config: str, revision: str, streaming: bool) -> dict[s
     return {split: list(rows.take(3)) if streaming else rows.to_list() for split, rows in loaded.items()}
 
 
-CALLS = {"publish": publish, "publish_model": publish_model, "load": load}
+def answer_within(seconds: float) -> None:
+    """How long the Hub has for one answer."""
+    from builders.hub import client
+
+    client.ANSWER_S = seconds
+
+
+CALLS = {"answer_within": answer_within, "publish": publish, "publish_model": publish_model, "load": load}
 
 
 def without_waiting() -> None:

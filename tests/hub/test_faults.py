@@ -1,10 +1,15 @@
 """What the Hub refuses is told in one sentence, and leaves no trace there."""
 
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
+from huggingface_hub.errors import OfflineModeIsEnabled
 
+from builders.cli.errors import UserError
+from builders.hub.faults import in_one_sentence
+from builders.hub.place import Repository
 from tests.hub.client import Client
 from tests.hub_server import Fault, HubServer, User
 from tests.loopback_hub.repos import new_repo
@@ -90,7 +95,30 @@ def test_a_card_that_the_hub_does_not_take(release: Path, hub: HubServer, client
     assert not hub.received
 
 
-def test_offline(release: Path, hub: HubServer, client: Client) -> None:
-    """A Hub that no one serves any more: nothing hangs."""
-    ended = client("publish", [str(release), "--to=me/notes"], HF_HUB_OFFLINE="1")
-    assert ended.result in (0, 1)
+def raising(fault: Exception) -> None:
+    with in_one_sentence(Repository("me/notes"), "making"):
+        raise fault
+
+
+def test_offline() -> None:
+    with pytest.raises(UserError, match="HF_HUB_OFFLINE is set, so the Hub is not asked"):
+        raising(OfflineModeIsEnabled("offline"))
+
+
+@pytest.mark.parametrize("fault", [ValueError("ours"), RuntimeError("ours"), OSError(28, "no space"), KeyError("ours")])
+def test_a_fault_of_ours_is_not_the_hubs(fault: Exception) -> None:
+    with pytest.raises(type(fault)) as raised:
+        raising(fault)
+    assert raised.value is fault
+
+
+def test_a_hub_that_is_silent(release: Path, hub: HubServer, client: Client) -> None:
+    """Its answer to the commit comes too late. The commit is there, and the next run tags it."""
+    hub.faults.append(Fault("POST .*/commit/main", times=1, act=lambda: sleep(3)))
+    client("answer_within", 1.5)
+    try:
+        assert refused(client, release).startswith("The Hub did not answer when committing to me/notes (")
+    finally:
+        client("answer_within", 300)
+    assert client.publish(release, "me/notes", "--verify=listing").result == 0
+    assert [one["title"] for one in hub.repos["me/notes"].story] == ["initial commit", "notes v1.0.0"]

@@ -1,10 +1,11 @@
 """builders.publish --dry-run: what would be sent, and no change."""
 
+import json
 from pathlib import Path
 
 from tests.hub.client import Client
 from tests.hub_server import HubServer
-from tests.release_making import next_release, rewrite
+from tests.release_making import manifest_of, next_release, rewrite
 
 
 def test_a_rehearsal_without_a_token_asks_nobody(release: Path, hub: HubServer, client: Client) -> None:
@@ -12,6 +13,7 @@ def test_a_rehearsal_without_a_token_asks_nobody(release: Path, hub: HubServer, 
     ended = client.publish(release, "me/notes", "--dry-run", token=None)
     assert (ended.result, ended.out) == (0, "")
     assert "The Hub was not asked: there is no token here" in ended.err
+    assert "Warning" not in ended.err
     assert "  corpus/train/00000.parquet  10.9 kB\n" in ended.err
     assert "notes v1.0.0: 19 files, 117.0 kB; nothing was changed" in ended.err
     assert len(hub.asked) == asked
@@ -43,3 +45,12 @@ def test_a_rehearsal_without_a_hub(release: Path, hub: HubServer, client: Client
     assert ended.result == 0
     assert "What is there is not known. The Hub does not know your token" in ended.err
     assert "  corpus/train/00000.parquet  10.9 kB\n" in ended.err
+
+
+def test_a_card_that_names_another_repository(release: Path, client: Client) -> None:
+    told = manifest_of(release)
+    told["made_with"]["options"] = {"repository": "me/letters"}
+    (release / "manifest.json").write_text(json.dumps(told))
+    warning = "Warning: the card tells readers to load me/letters, and not me/notes."
+    assert warning in client.publish(release, "me/notes", "--dry-run", token=None).err.splitlines()
+    assert "Warning" not in client.publish(release, "me/letters", "--dry-run", token=None).err
