@@ -38,6 +38,16 @@ def _files(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
+def test_the_parts_of_the_page_are_in_the_wheel(installed: Path) -> None:
+    here = {
+        str(p.relative_to(TOP))
+        for p in (TOP / "builders/cards").rglob("*")
+        if p.suffix in (".html", ".css", ".js", ".sql")
+    }
+    assert {Path(name).suffix for name in here} == {".html", ".css", ".js", ".sql"}
+    assert all((installed / name).read_bytes() == (TOP / name).read_bytes() for name in here)
+
+
 def test_nothing_else_stands_at_the_top_of_the_wheel(installed: Path) -> None:
     assert {p.name.split("-")[0] for p in installed.iterdir()} == {"builders", "drama_train", "drama"}
 

@@ -28,9 +28,12 @@ SCRIPTS = (
     "distributions",
     "search",
     "detail",
+    "origin",
     "rows",
     "start",
 )
+# What the list of rows needs stands before the script, which begins while the rest of the page is still being read.
+FIRST = ("list", "queries")
 SLACK = 1_000  # bytes that the statement of what was left out may need
 
 
@@ -53,7 +56,9 @@ def write_page(
     room = bytes_limit - len(frame.encode()) - len(told) - SLACK
     with duckdb_connection(memory, spill=path.parent) as db:
         data = _fitting(db, versions, rows, room, bytes_limit)
-    written = frame.replace(_DATA, "".join(one.html() for one in (told, *data))).encode()
+    first = [one for one in data if one.name in FIRST]
+    more = [one for one in data if one.name not in FIRST]
+    written = _filled(_filled(frame, _DATA, [told, *first]), _MORE_DATA, more).encode()
     write_bytes(path, written)
     say(f"{path.name}: {len(written):,} bytes")
 
@@ -62,9 +67,10 @@ def _fitting(db: Any, versions: VersionSet, rows: int, room: int, bytes_limit: i
     counts = open_tables(db, versions)
     asked = min(rows, sum(counts.values()))
     while True:
-        page_rows = collect_rows(db, counts, asked)
+        page_rows = collect_rows(db, versions, counts, asked)
         first = first_blocks(page_rows)
-        needed = len(_index_block(page_rows, 0, 0, bytes_limit)) + sum(map(len, first))
+        first += [_list_block(page_rows, 0, 0, bytes_limit), block("index", page_rows.index)]
+        needed = sum(map(len, first))
         if needed <= room:
             break
         if asked <= 1 or room <= 0:
@@ -82,17 +88,21 @@ def _with_negatives(page_rows: PageRows, first: Sequence[Block], room: int, byte
     reached = max((level for level, _ in further), default=0)
     texts = page_rows.db.execute("SELECT count(*) FROM page_chunks WHERE level <= ?", [reached]).fetchall()[0][0]
     is_whole = reached == max(levels, default=0)
-    index = _index_block(page_rows, texts, None if is_whole else reached, bytes_limit)
-    return [index, *first, *(one for _, one in further)]
+    listed = _list_block(page_rows, texts, None if is_whole else reached, bytes_limit)
+    return [listed, *(one for one in first if one.name != "list"), *(one for _, one in further)]
 
 
-def _index_block(page_rows: PageRows, texts: int, levels: int | None, bytes_limit: int) -> Block:
+def _list_block(page_rows: PageRows, texts: int, levels: int | None, bytes_limit: int) -> Block:
     """`levels`: how many negatives of each row have their texts, None for all."""
-    said = page_rows.index["said"] | {"texts": texts, "levels": levels, "bytes": bytes_limit}
-    return block("index", page_rows.index | {"said": said})
+    said = page_rows.said | {"texts": texts, "levels": levels, "bytes": bytes_limit}
+    return block("list", {"said": said, "rows": page_rows.listed})
 
 
-_DATA = "<!-- data -->"
+_DATA, _MORE_DATA = "<!-- data -->", "<!-- more data -->"
+
+
+def _filled(page: str, place: str, blocks: Sequence[Block]) -> str:
+    return page.replace(place, "".join(one.html() for one in blocks))
 
 
 def _frame(name: str, release: str) -> str:

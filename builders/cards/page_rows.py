@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from builders.cards.page_findings import opinions, overlaps
 from builders.cards.page_sample import STRATA, count_strata, draw
 from builders.cards.page_tables import CUT, MOST, gather, name_tables, released_triplets
 from builders.releases.redaction import MACHINERY, redacted_text
@@ -13,12 +14,18 @@ from builders.store.version_sets import VersionSet
 if TYPE_CHECKING:
     import duckdb
 
+LISTED = ("id", "version", "method", "language", "source", "split", "query", "lost_queries")
+
 
 @dataclass(frozen=True)
 class PageRows:
-    """`index` is all but the texts: rows, queries, chunks, documents and what ordered them, each by number."""
+    """`listed` is what a list of the rows needs, `index` all else but the texts: ranks and scores of the rows, queries,
+    chunks, documents and what ordered them, each by number; `said` what the page says of the choice.
+    """
 
     db: "duckdb.DuckDBPyConnection"
+    said: dict[str, Any]
+    listed: dict[str, Any]
     index: dict[str, Any]
 
     def query_texts(self) -> list[str]:
@@ -48,20 +55,25 @@ def open_tables(db: "duckdb.DuckDBPyConnection", versions: VersionSet) -> dict[t
     return count_strata(db)
 
 
-def collect_rows(db: "duckdb.DuckDBPyConnection", counts: Mapping[tuple[str, str, str], int], rows: int) -> PageRows:
+def collect_rows(
+    db: "duckdb.DuckDBPyConnection", versions: VersionSet, counts: Mapping[tuple[str, str, str], int], rows: int
+) -> PageRows:
     """At most so many rows of the tables that were opened, each stratum with its share."""
     gather(db, draw(db, counts, rows))
+    columns_of = _rows(db)
     index = {
-        "said": {"triplets": sum(counts.values()), "cut": CUT, "most": MOST, "strata": list(STRATA)},
-        "rows": _rows(db),
+        "rows": {name: column for name, column in columns_of.items() if name not in LISTED},
         "queries": _queries(db),
         "chunks": _chunks(db),
         "documents": _documents(db),
         "candidates": _candidates(db),
         "orders": _orders(db),
         "judged": _judged(db),
+        "opinions": opinions(db, versions),
+        "overlaps": overlaps(db, versions),
     }
-    return PageRows(db, index)
+    said = {"triplets": sum(counts.values()), "cut": CUT, "most": MOST, "strata": list(STRATA)}
+    return PageRows(db, said, {name: columns_of[name] for name in LISTED}, index)
 
 
 def _rows(db: "duckdb.DuckDBPyConnection") -> dict[str, Any]:
@@ -77,10 +89,11 @@ def _rows(db: "duckdb.DuckDBPyConnection") -> dict[str, Any]:
         GROUP BY ALL ORDER BY c.row
         """,
     )
+    lost = {row: query_id for row, query_id in enumerate(columns.pop("query_id")) if columns["query"][row] is None}
     del columns["row"]
     for name in ("version", "method", "language", "source", "split", "retriever", "judge", "ranking"):
         columns[name] = coded(columns[name])
-    return columns | _references(db, len(columns["id"]))
+    return columns | {"lost_queries": lost} | _references(db, len(columns["id"]))
 
 
 def _references(db: "duckdb.DuckDBPyConnection", rows: int) -> dict[str, Any]:

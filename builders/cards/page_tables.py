@@ -55,11 +55,17 @@ def name_tables(db: "duckdb.DuckDBPyConnection", versions: VersionSet, triplets:
 
 
 def _view(db: "duckdb.DuckDBPyConnection", name: str, record: str, versions: Sequence[Version]) -> None:
-    parts = [f"SELECT {_quoted(str(v))} AS version, * FROM read_parquet([{_files(v)}])" for v in versions]  # noqa: S608
-    if not parts:
+    rows = scan(versions)
+    if not versions:
         db.register(f"no_{name}", arrow_schema(record).empty_table())
-        parts = [f"SELECT '' AS version, * FROM no_{name}"]  # noqa: S608 (a table of ours)
-    db.execute(f"CREATE TEMP VIEW {name} AS {' UNION ALL BY NAME '.join(parts)}")
+        rows = f"SELECT '' AS version, * FROM no_{name}"  # noqa: S608 (a table of ours)
+    db.execute(f"CREATE TEMP VIEW {name} AS {rows}")
+
+
+def scan(versions: Sequence[Version]) -> str:
+    """SQL that reads the rows of these versions, with a column `version`."""
+    parts = [f"SELECT {_quoted(str(v))} AS version, * FROM read_parquet([{_files(v)}])" for v in versions]  # noqa: S608
+    return " UNION ALL BY NAME ".join(parts)
 
 
 def _files(version: Version) -> str:

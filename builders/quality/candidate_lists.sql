@@ -5,5 +5,5 @@
 -- threshold: 0
 -- reason: Ids, ranks and scores of one row belong together by their places: lists of other lengths give a chunk
 --   another's score.
-SELECT version, query_id AS key, 'a list is not as long as that of its ' || len(chunk_ids) || ' chunks' AS detail
-FROM candidates WHERE len(scores) <> len(chunk_ids)
+SELECT version, query_id AS key, scores || ' scores of ' || chunks || ' chunks' AS detail
+FROM candidate_rows WHERE scores <> chunks

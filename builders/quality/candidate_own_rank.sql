@@ -6,5 +6,5 @@
 -- reason: Whether a query finds its own chunk is told, and decides what is trained on, by this rank.
 SELECT version, query_id AS key,
     'own_rank is ' || coalesce(own_rank::VARCHAR, 'null') || ', its chunk stands at '
-    || coalesce(nullif(list_position(chunk_ids, chunk_id), 0)::VARCHAR, 'none') AS detail
-FROM candidates WHERE own_rank IS DISTINCT FROM nullif(list_position(chunk_ids, chunk_id), 0)
+    || coalesce(own_place::VARCHAR, 'none') AS detail
+FROM candidate_rows WHERE own_rank IS DISTINCT FROM own_place

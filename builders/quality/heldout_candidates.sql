@@ -5,6 +5,5 @@
 -- threshold: 0
 -- reason: A train query is given no held-out chunk: as a positive it would be learnt, as a negative unlearnt, before
 --   it is tested on.
-SELECT candidates.version, query_id AS key,
-    'the held-out chunk ' || chunk_ids[faults.rank] || ' is a candidate of a train query' AS detail
-FROM candidates JOIN candidate_faults AS faults ON faults.row = candidates.row WHERE NOT faults.is_lost
+SELECT rows.version, query_id AS key, 'the held-out chunk ' || faults.id || ' is a candidate of a train query' AS detail
+FROM candidate_rows AS rows JOIN candidate_faults AS faults ON faults.row = rows.row WHERE NOT faults.is_lost

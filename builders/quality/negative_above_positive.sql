@@ -10,6 +10,6 @@ SELECT version, triplet_id AS key,
     || CASE WHEN len(list_filter(positive_scores, lambda score: score IS NULL)) > 0 THEN 'was not found'
         ELSE list_min(positive_scores)::VARCHAR END AS detail
 FROM triplets
-WHERE method <> 'rerank' AND retriever IS NOT NULL AND list_max(negative_scores) IS NOT NULL
+WHERE method <> 'rerank' AND retriever IS NOT NULL AND isfinite(list_max(negative_scores))
     AND (list_max(negative_scores) > list_min(positive_scores)
         OR len(list_filter(positive_scores, lambda score: score IS NULL)) > 0)

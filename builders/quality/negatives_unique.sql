@@ -4,10 +4,9 @@
 -- examines: triplet_rows
 -- threshold: 0
 -- reason: A negative that stands twice in a row, or the same words under two ids, weighs double in the loss.
-SELECT triplets.version, triplet_id AS key,
-    len(negative_ids) - len(list_distinct(negative_ids)) || ' negatives stand twice' AS detail
+SELECT triplets.version, triplet_id AS key, facts.negatives_twice || ' negatives stand twice' AS detail
 FROM triplets JOIN triplet_rows AS facts ON facts.row = triplets.row
-WHERE facts.negatives_repeat
+WHERE facts.negatives_twice > 0
 UNION ALL
 SELECT triplets.version, triplet_id, repeated.negatives || ' negatives have the words of another' AS detail
 FROM triplets JOIN (

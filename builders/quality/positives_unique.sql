@@ -4,7 +4,6 @@
 -- examines: triplet_rows
 -- threshold: 0
 -- reason: A positive that stands twice in a row is drawn twice as often.
-SELECT triplets.version, triplet_id AS key,
-    len(positive_ids) - len(list_distinct(positive_ids)) || ' positives stand twice' AS detail
+SELECT triplets.version, triplet_id AS key, facts.positives_twice || ' positives stand twice' AS detail
 FROM triplets JOIN triplet_rows AS facts ON facts.row = triplets.row
-WHERE facts.positives_repeat
+WHERE facts.positives_twice > 0

@@ -7,5 +7,5 @@
 SELECT candidates.version, query_id AS key, 'there is no query of that id' AS detail
 FROM candidates ANTI JOIN query_facts ON query_facts.key = hash(candidates.query_id, candidates.queries_of)
 UNION ALL
-SELECT candidates.version, query_id AS key, 'there is no chunk ' || coalesce(chunk_ids[faults.rank], 'null') AS detail
-FROM candidates JOIN candidate_faults AS faults ON faults.row = candidates.row WHERE faults.is_lost
+SELECT rows.version, query_id AS key, 'there is no chunk ' || coalesce(faults.id, 'null') AS detail
+FROM candidate_rows AS rows JOIN candidate_faults AS faults ON faults.row = rows.row WHERE faults.is_lost

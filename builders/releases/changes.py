@@ -16,6 +16,7 @@ from builders.store.versions import PASSES, Version
 if TYPE_CHECKING:
     import duckdb
 
+NO_CHECK = "no such check"
 # What rows are counted by; a chunk has no method.
 GROUPS = {"corpus": "source", "queries": "method", "triplets": "method"}
 _COUNT = """
@@ -136,11 +137,11 @@ def _versions_before(previous: Previous) -> list[Version]:
 
 
 def check_changes(previous: Previous, quality: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """(check, status before, status now), where they differ; "no such check" where one release has none."""
+    """(check, status before, status now), where they differ.
+
+    The columns of a table are checked where the table is: a check that came or went is told where it failed.
+    """
     before = json.loads((previous.folder / "quality.json").read_bytes())
     old, new = ({check["name"]: check["status"] for check in told["checks"]} for told in (before, quality))
-    return [
-        (name, old.get(name, "no such check"), new.get(name, "no such check"))
-        for name in sorted(old | new)
-        if old.get(name) != new.get(name)
-    ]
+    found = [(name, old.get(name, NO_CHECK), new.get(name, NO_CHECK)) for name in sorted(old | new)]
+    return [(name, a, b) for name, a, b in found if a != b and (NO_CHECK not in (a, b) or "failed" in (a, b))]

@@ -36,10 +36,11 @@ def main() -> None:
         run = [sys.executable, "-m", "builders.checks", *planted["versions"], *map(str, settings)]
         subprocess.run(run, check=False, stdout=subprocess.DEVNULL)
         seconds = time.monotonic() - start
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        processor, peak = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
         quality = json.loads((out / "quality.json").read_text())
         print_found(planted["faults"], quality)
-        told = f"{seconds:,.1f} s in all, {quality['seconds']:,.1f} s of them checks, peak {peak:,.0f} MB"
+        told = f"{seconds:,.1f} s in all, {quality['seconds']:,.1f} s of them checks, {processor:,.1f} s of processors, peak {peak:,.0f} MB"
         print(f"{told} ({asked.threads} threads, {asked.memory})")
 
 

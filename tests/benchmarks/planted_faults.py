@@ -96,7 +96,10 @@ def _triplet_changes(drawn: "Drawn") -> dict[int, Any]:
     planned: list[Any] = []
     for time in range(TIMES):
         planned += [
-            (["negative_is_positive"], lambda row: row["negative_ids"].__setitem__(0, row["chunk_id"])),
+            (
+                ["negative_is_positive", "negative_holds_query"],
+                lambda row: row["negative_ids"].__setitem__(0, row["chunk_id"]),
+            ),
             (["negative_has_positive_text"], twins(next(same))),
             (["negative_is_near_duplicate"], twins(next(near))),
             (["negative_of_positive_document"], "beside"),
@@ -113,7 +116,7 @@ def _triplet_changes(drawn: "Drawn") -> dict[int, Any]:
             (["triplets_agree_with_queries"], column("language", "de")),
             (["negatives_as_promised"], shorter("negative_ids", "negative_ranks", "negative_scores")),
             (["triplet_lists"], shorter("negative_ranks")),
-            (["triplet_scores"], item("negative_scores", 6, float("inf") if time else float("nan"))),
+            (["triplet_scores"], item("negative_scores", 6, float("-inf") if time else float("nan"))),
             (["triplet_ranks"], item("negative_ranks", 6, 5)),
             (["negative_above_positive"], item("negative_scores", 0, 0.95)),
             (["schema.triplet.method"], column("method", "guess")),
@@ -228,7 +231,7 @@ def _added_queries(drawn: "Drawn", columns: dict[str, Any]) -> list[Row]:
         add(["cropped_queries"], text="This stands nowhere in it.")
         add(["duplicate_queries"], normalised_text_hash=drawn.query_hashes[5 + time].as_py())
         add(["query_language"], language="de")
-        add(["query_length"], text=words * 20, method="qgen")
+        add(["query_length"], text=words * 60, method="qgen")
         add(["copied_queries", "lexical_overlap"], text=drawn.sentence(np.array([drawn.queries * 5 - 5]), 0)[0].as_py()
             + " " + drawn.sentence(np.array([drawn.queries * 5 - 5]), 1)[0].as_py(), method="qgen")
         add(["schema.query.split", "queries_agree_with_chunks"], split="test")

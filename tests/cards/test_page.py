@@ -20,7 +20,7 @@ from builders.cards.page import PARTS, SCRIPTS, write_page
 from builders.cards.page_sample import fair_shares
 from builders.cli.errors import UserError
 from builders.store.version_sets import VersionSet, version_set
-from builders.store.versions import find_version
+from builders.store.versions import Version, find_version
 from tests.browser.making import LONG, one_chunk, one_query, one_triplet, release, write
 from tests.cards.page_making import page_facts
 from tests.making import rows_of
@@ -37,6 +37,9 @@ def data_of(path: Path) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for name, content in re.findall(r'data-name="(\w+)">([^<]*)</script>', path.read_text()):
         found.setdefault(name, []).append(json.loads(gzip.decompress(base64.b64decode(content))))
+    (listed,), (index,) = found["list"], found["index"]
+    assert not listed["rows"].keys() & index["rows"].keys()
+    found["index"] = [listed | index | {"rows": listed["rows"] | index["rows"]}]
     return found
 
 
@@ -192,13 +195,57 @@ def test_a_text_that_two_chunks_share_is_there_once(released: VersionSet, tmp_pa
     assert index["rows"]["negatives"][0][-1] == len(index["chunks"]["id"])
 
 
+def test_what_others_found_of_a_row_stands_by_it(released: VersionSet, tmp_path: Path) -> None:
+    row = rows_of(released.named[0])[0]
+    negative = row["negative_ids"][1]
+    said = [
+        {"by": "cross-encoder m@1", "score": 0.9, "relevant": True},
+        {"by": "bm25", "score": 0.1, "relevant": False},
+    ]
+    opinion = {"triplet_id": row["triplet_id"], "chunk_id": negative, "verdict": "split", "opinions": said}
+    common = {"set": "facts", "role": "query", "evaluation_id": "q7", "match": "ngram", "share": 0.75}
+    both = [("query", row["query_id"]), ("positive", row["positive_ids"][0])]
+    found = [
+        written_by_hand(tmp_path, "opinions", [opinion]),
+        written_by_hand(tmp_path, "contamination", [{"kind": kind, "row_id": i} | common for kind, i in both]),
+    ]
+    page = written(tmp_path / "report.html", VersionSet(released.named, (*released.versions, *found)))
+    index = page["index"][0]
+    number = str(index["rows"]["id"].index(row["triplet_id"]))
+    assert index["opinions"] == {number: [[index["chunks"]["id"].index(negative), "split", said]]}
+    rest = list(common.values())
+    positive = index["chunks"]["id"].index(row["positive_ids"][0])
+    assert sorted(index["overlaps"][number], key=str) == sorted([[positive, *rest], [None, *rest]], key=str)
+
+
+def written_by_hand(folder: Path, table: str, rows: list[dict[str, Any]]) -> Version:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / table / "00000.parquet"
+    path.parent.mkdir(parents=True)
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    identity = {
+        "inputs": [],
+        "prompt": None,
+        "model": None,
+        "config": {},
+        "sampling": None,
+        "seed": None,
+        "record": table,
+    }
+    counted = {"in": len(rows), "out": len(rows), "rejected": 0, "rejected_by_reason": {}}
+    manifest = {"table": table, "version": "x", "stage": "tests", "rows": counted, "counts": {}, "usage": {}}
+    return Version(path.parent, manifest | {"identity": identity, "files": [{"path": path.name}]})
+
+
 def test_the_policy_names_the_script_and_the_style_of_the_page(released: VersionSet, tmp_path: Path) -> None:
     written(tmp_path / "report.html", released, rows=10)
     page = (tmp_path / "report.html").read_text()
     (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
     directives = dict(one.split(" ", 1) for one in html.unescape(policy).split("; "))
     for name, pattern in (
-        ("script-src", r'<script type="module">(.*)</script>'),
+        ("script-src", r'<script type="module" async>(.*?)</script>'),
         ("style-src", r"<style>(.*)</style>"),
     ):
         (text,) = re.findall(pattern, page, re.DOTALL)

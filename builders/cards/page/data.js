@@ -1,10 +1,8 @@
 // Reads the blocks of data that the page holds (base64 of gzip of JSON), and answers for rows, queries and chunks.
 
-const blocks = new Map();
-for (const element of document.querySelectorAll('script[type="application/octet-stream"]')) {
-  const name = element.dataset.name;
-  blocks.set(name, [...(blocks.get(name) ?? []), element]);
-}
+const blocksOf = (name) => [
+  ...document.querySelectorAll(`script[type="application/octet-stream"][data-name="${name}"]`),
+];
 
 function bytesOf(base64) {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
@@ -21,12 +19,13 @@ async function unpacked(element) {
 }
 
 async function blockOf(name) {
-  const [element] = blocks.get(name) ?? [];
+  const [element] = blocksOf(name);
   return element ? unpacked(element) : null;
 }
 
-// What has been read so far. A chunk's text is undefined before its block is read, null where it is not on the page.
-const held = { facts: null, index: null, queries: [], chunks: [], replies: null, isWhole: false };
+// What has been read so far: first what the list of rows needs, then the rest of the index, then the texts. A chunk's
+// text is undefined before its block is read, null where it is not on the page.
+const held = { facts: null, index: null, queries: [], chunks: [], replies: null, hasIndex: false, isWhole: false };
 
 const valueOf = (column, at) => column.values[column.codes[at]];
 
@@ -56,8 +55,9 @@ const documentIdOf = (chunkId) => chunkId.slice(0, chunkId.lastIndexOf("#"));
 function queryOf(row) {
   const { rows, queries } = held.index;
   const number = rows.query[row];
-  if (number === null) return { id: rows.query_id[row], text: "", length: 0, isLost: true };
+  if (number === null) return { id: rows.lost_queries[row], text: "", length: 0, isLost: true };
   const query = { number, text: held.queries[number] };
+  if (!held.hasIndex) return query;
   for (const name of ["id", "length", "start", "end", "reply_length", "document"]) query[name] = queries[name][number];
   for (const name of ["version", "task", "stated_language", "model", "prompt", "parse"]) {
     query[name] = valueOf(queries[name], number);
@@ -79,13 +79,24 @@ const rowValue = (name, row) => valueOf(held.index.rows[name], row);
 
 async function readFirst() {
   held.facts = await blockOf("facts");
-  held.index = await blockOf("index");
-  for (const element of blocks.get("queries") ?? []) held.queries = held.queries.concat(await unpacked(element));
+  held.index = await blockOf("list");
+  for (const element of blocksOf("queries")) held.queries = held.queries.concat(await unpacked(element));
+}
+
+// What stands after the script: the page is still being read when the list is there.
+async function readIndex() {
+  if (document.readyState === "loading") {
+    await new Promise((resume) => document.addEventListener("DOMContentLoaded", resume, { once: true }));
+  }
+  const { rows, ...more } = await blockOf("index");
+  Object.assign(held.index.rows, rows);
+  Object.assign(held.index, more);
+  held.hasIndex = true;
 }
 
 // The texts of the chunks: own chunks and positives come first, so that a row can be read before all is there.
 async function readTexts() {
-  for (const element of blocks.get("chunks") ?? []) {
+  for (const element of blocksOf("chunks")) {
     for (const text of await unpacked(element)) held.chunks.push(text);
     await pause();
   }

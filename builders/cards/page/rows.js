@@ -72,12 +72,15 @@ function filterOf(name, column) {
 // Filter, search, order; then the first page, or the page of the row that is shown.
 async function show() {
   const mine = ++searches;
+  byId("list").setAttribute("aria-busy", "true");
   const form = new FormData(byId("filters"));
   const terms = termsOf(form.get("search"));
   const slow = setTimeout(() => fill(byId("count"), "Searching…"), 300);
-  const rows = await searched(filtered(Object.fromEntries(form)), terms, form.get("scope"), () => mine !== searches);
+  const isStale = () => mine !== searches;
+  const rows = await searched(filtered(Object.fromEntries(form)), terms, form.get("scope"), isStale);
+  if (form.get("order") !== "drawn") await until(() => held.hasIndex, isStale);
   clearTimeout(slow);
-  if (!rows || mine !== searches) return;
+  if (!rows || isStale()) return;
   Object.assign(view, { found: ordered(rows, form.get("order")), terms });
   const at = view.row === null ? -1 : view.found.indexOf(view.row);
   view.page = at < 0 ? 0 : Math.floor(at / PAGE);
@@ -92,11 +95,13 @@ function drawPage() {
   const rows = view.found.slice(first, first + PAGE);
   const reachable = rows.includes(view.row) ? view.row : rows[0];
   const list = byId("list");
+  const hadFocus = list.contains(document.activeElement);
   list.setAttribute("start", first + 1);
   fill(
     list,
     rows.map((row) => item(row, row === reachable)),
   );
+  if (hadFocus) list.querySelector('a[tabindex="0"]')?.focus({ preventScroll: true });
   const pages = Math.max(Math.ceil(view.found.length / PAGE), 1);
   fill(
     byId("page"),
@@ -145,8 +150,11 @@ function item(row, isReachable) {
 function drawDetail() {
   const detail = byId("detail");
   if (view.row === null) return fill(detail, el("p", { class: "soft empty" }, "Choose a row to see it whole."));
+  if (!held.hasIndex) return fill(detail, el("p", { class: "soft empty" }, "This row is being read…"));
   const back = el("button", { type: "button", class: "quiet back", onclick: () => toList() }, "Back to the list");
+  const hadFocus = detail.contains(document.activeElement);
   fill(detail, back, detailOf(view.row, view.terms));
+  if (hadFocus) byId("query").focus({ preventScroll: true });
 }
 
 // Show the row; its page of the list too where the list holds it.
@@ -162,7 +170,7 @@ function choose(row, { focus = null, keep = false } = {}) {
   byId("browser").classList.toggle("chosen", focus !== "list");
   if (focus === "list") linkOf(row)?.focus();
   else linkOf(row)?.scrollIntoView({ block: "nearest" });
-  if (focus === "detail") byId("query").focus({ preventScroll: true });
+  if (focus === "detail") byId("query")?.focus({ preventScroll: true });
 }
 
 const linkOf = (row) => byId("list").querySelector(`a[data-row="${row}"]`);

@@ -24,7 +24,7 @@ async function textsWith(kind, terms, isStale) {
   for (let at = 0; at < texts.length; at++) {
     done[at] ??= fold(texts[at]);
     holds[at] = terms.every((term) => done[at].includes(term)) ? 1 : 0;
-    if (at % 256 === 0 && performance.now() - since > 40) {
+    if (at % 64 === 0 && performance.now() - since > 25) {
       await pause();
       if (isStale()) return null;
       since = performance.now();
@@ -40,15 +40,26 @@ async function searched(rows, terms, scope, isStale) {
   if (!inQueries) return null;
   const { query, positives, negatives } = held.index.rows;
   if (scope === "queries") return rows.filter((row) => inQueries[query[row]]);
-  while (!held.isWhole) {
-    await new Promise((resume) => setTimeout(resume, 30));
-    if (isStale()) return null;
-  }
+  if (!(await until(() => held.isWhole, isStale))) return null;
   const inChunks = await textsWith("chunks", terms, isStale);
   if (!inChunks) return null;
   const same = held.index.chunks.same_text;
   const holds = (number) => inChunks[same[number] ?? number];
   return rows.filter((row) => inQueries[query[row]] || positives[row].some(holds) || negatives[row].some(holds));
+}
+
+// False where a later search has begun meanwhile.
+async function until(isThere, isStale) {
+  while (!isThere()) {
+    await new Promise((resume) => setTimeout(resume, 30));
+    if (isStale()) return false;
+  }
+  return true;
+}
+
+// Folds all texts while nothing else is to be done, so that the first search need not.
+async function foldAhead() {
+  for (const kind of ["queries", "chunks"]) await textsWith(kind, [], () => false);
 }
 
 // What the lowest positive scores above the highest negative; null where one of them has no score.

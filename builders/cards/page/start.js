@@ -41,11 +41,16 @@ const PARTS = [
   ["prompts", "Prompts"],
 ];
 
-function drawReport(facts) {
+function drawNav() {
+  const isRows = /^#rows?(=|$)/.test(location.hash);
+  document.documentElement.dataset.view = isRows ? "rows" : "report";
   fill(
     document.getElementById("nav"),
     PARTS.map(([id, title]) => el("li", {}, el("a", { href: `#${id}` }, title))),
   );
+}
+
+function drawReport(facts) {
   fill(
     document.getElementById("report"),
     overviewSection(facts),
@@ -106,15 +111,20 @@ async function start() {
   if (typeof DecompressionStream === "undefined")
     throw new Error("This browser is too old for the page: it cannot read compressed data.");
   await readFirst();
-  drawReport(held.facts);
+  drawNav();
   await startRows();
+  performance.mark("rows-usable");
+  await pause();
+  drawReport(held.facts);
   follow();
   addEventListener("hashchange", follow);
-  performance.mark("rows-usable");
+  await readIndex();
+  if (view.row !== null) drawDetail();
   await readTexts();
   if (view.row !== null) drawDetail();
   performance.mark("texts-read");
   document.documentElement.dataset.ready = "true";
+  await foldAhead();
 }
 
 start().catch((fault) => {

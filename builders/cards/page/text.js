@@ -14,14 +14,14 @@ const visible = (text) => String(text).replace(HIDDEN, named);
 // Lower case without accents, wide and narrow forms alike, white space as one space.
 function fold(text) {
   if (/^[\x20-\x7e]*$/.test(text) && !text.includes("  ")) return text.toLowerCase();
-  return text
+  const plain = text
     .normalize("NFKD")
     .replace(MARKS, "")
     .normalize("NFC")
     .toLowerCase()
-    .replace(/ß/g, "ss")
-    .replace(/ς/g, "σ")
-    .replace(/\s+/g, " ");
+    .replaceAll("ß", "ss")
+    .replaceAll("ς", "σ");
+  return /[^\S ]| {2}/.test(plain) ? plain.replace(/\s+/g, " ") : plain; // half of the time, where nothing is to do
 }
 
 // The words asked for, folded; "words in quotes" stand together.

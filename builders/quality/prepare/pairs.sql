@@ -1,5 +1,6 @@
 -- One row for each chunk that a row of triplets names: place 0 is the query's own chunk where it is no positive, 1 and
--- up are positives, -1 and down negatives. `chunk` is the number of the chunk's row; null where there is no such chunk.
+-- up are positives, -1 and down negatives. `chunk` is the number of the chunk's row; null, and the id in `lost`,
+-- where there is no such chunk.
 WITH asked AS (
     SELECT
         row::UINTEGER AS row, version, try_cast(method AS METHOD) AS method, split = 'heldout' AS heldout, chunks_of,
@@ -20,5 +21,6 @@ named AS (
 )
 SELECT
     named.row, named.version, named.method, named.words, named.heldout, named.place,
-    facts.row AS chunk, facts.document, facts.heldout AS chunk_heldout, facts.text_shared, facts.cluster_shared
+    facts.row AS chunk, facts.document, facts.heldout AS chunk_heldout, facts.text_shared, facts.cluster_shared,
+    CASE WHEN facts.row IS NULL THEN named.id END AS lost
 FROM named LEFT JOIN chunk_facts AS facts ON facts.key = hash(named.id, named.chunks_of)
