@@ -12,6 +12,7 @@ import pytest
 
 from builders import __main__ as recipes
 from builders import (
+    audit,
     candidates,
     corpus,
     cropped_sentences,
@@ -40,6 +41,7 @@ COMMANDS: list[tuple[Any, Any, list[str]]] = [
     (triplets.Triplets, triplets.main, []),
     (supervised.Supervised, supervised.main, []),
     (export.Export, export.main, []),
+    (audit.Audit, audit.main, []),
     (synthetic_triplets.SyntheticTriplets, synthetic_triplets.main, []),
     *((tables.Command, tables.main, [word]) for word in ("list", "show", "why", "diff")),
 ]

@@ -10,6 +10,7 @@ import pytest
 import tyro
 
 from builders.__main__ import Recipe, read_recipe
+from builders.audit import Audit
 from builders.candidates import Candidates
 from builders.corpus import Corpus
 from builders.cropped_sentences import CroppedSentences
@@ -35,6 +36,7 @@ CONFIGS: dict[str, Any] = {
     "builders.supervised": Supervised,
     "builders.triplets": Triplets,
     "builders.export": Export,
+    "builders.audit": Audit,
     "builders.tables": Command,
 }
 COMMANDS = re.findall(r"^    python -m (\S+)(.*)$", README, re.MULTILINE)
