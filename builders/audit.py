@@ -5,7 +5,7 @@ import sys
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -40,12 +40,12 @@ class Audit:
     data: Path = Path("data")
     """The folder of all tables."""
     by: tuple[OpinionName, OpinionName] = ("dense", "bm25")
-    """Two second opinions. dense, bm25: a retriever's score beside the own chunk's; cross-encoder: a model that reads
-    both texts; pointwise: an LLM says yes or no; likelihood: of the query after the chunk, for small LLMs; listwise: an
-    LLM's order of the own chunk and the row's."""
+    """Two second opinions. dense, bm25: a retriever's score beside the own chunk's; copy: how much of the own chunk
+    stands in the other; cross-encoder: a model that reads both texts; pointwise: an LLM says yes or no; likelihood: of
+    the query after the chunk, for small LLMs; listwise: an LLM's order of the own chunk and the row's."""
     thresholds: tuple[float, float] | None = None
-    """What a score must reach to say relevant, one for each opinion. dense, bm25, cross-encoder: a share of the own
-    chunk's; likelihood: nats below it; listwise: places above it. Not given: as measured on planted positives."""
+    """What a score must reach to say relevant, one for each opinion. dense, bm25, copy, cross-encoder: a share of the
+    own chunk's; likelihood: nats below it; listwise: places above it. Not given: as measured on planted positives."""
     pairs: int | None = 50
     """Pairs of each stratum (side, method, source, language, band of ranks) that are looked at; None: all there are."""
     policy: Literal["keep", "drop", "promote"] = "keep"
@@ -77,7 +77,9 @@ class Audit:
             sentence = f"--thresholds {self.thresholds[0]} {self.thresholds[1]} holds no score: give two numbers."
             raise UserError(sentence, exit_code=2)
         if ("cross-encoder" in self.by) != bool(self.cross_encoder):
-            raise UserError("--by cross-encoder and --cross-encoder MODEL need each other: give both or none.", exit_code=2)
+            raise UserError(
+                "--by cross-encoder and --cross-encoder MODEL need each other: give both or none.", exit_code=2
+            )
         if self.prompt and sum(name in _LLM for name in self.by) != 1:
             raise UserError("--prompt is for one opinion of an LLM: leave it out, or ask for one such.", exit_code=2)
         if "likelihood" in self.by:
@@ -106,7 +108,7 @@ def main(config: Audit, given: "Given | None" = None) -> "Version | None":
     if config.dry_run:
         _show(config, pairs, opinions)
         return None
-    _warn(config, triplets, opinions)
+    _warn(triplets, opinions)
     plan = _plan(config, triplets, opinions)
     work = partial(write_opinions, pairs=pairs, opinions=opinions, price=config.llm.price)
     found = build(plan, config.data, work)
@@ -180,7 +182,7 @@ def _prompt(config: Audit) -> "PromptUse | None":
     return PromptUse(prompt.name, prompt.version)
 
 
-def _warn(config: Audit, triplets: "tuple[Version, ...]", opinions: "list[Opinion]") -> None:
+def _warn(triplets: "tuple[Version, ...]", opinions: "list[Opinion]") -> None:
     """Where an opinion is of the very retriever that ranked the rows."""
     import polars as pl
 

@@ -12,6 +12,7 @@ import pytest
 
 from builders import __main__ as recipes
 from builders import (
+    audit,
     candidates,
     contamination,
     corpus,
@@ -58,6 +59,7 @@ COMMANDS: list[tuple[Any, Any, list[str]]] = [
     (release.Release, release.main, []),
     (publish.Publish, publish.main, []),
     (contamination.Contamination, contamination.main, []),
+    (audit.Audit, audit.main, []),
     (synthetic_triplets.SyntheticTriplets, synthetic_triplets.main, []),
     *((tables.Command, tables.main, [word]) for word in ("list", "show", "why", "diff")),
 ]

@@ -10,6 +10,7 @@ import pytest
 import tyro
 
 from builders.__main__ import Recipe, read_recipe
+from builders.audit import Audit
 from builders.candidates import Candidates
 from builders.contamination import Contamination
 from builders.corpus import Corpus
@@ -41,6 +42,7 @@ CONFIGS: dict[str, Any] = {
     "builders.release": Release,
     "builders.publish": Publish,
     "builders.contamination": Contamination,
+    "builders.audit": Audit,
     "builders.tables": Command,
 }
 COMMANDS = re.findall(r"^    python -m (\S+)(.*)$", README, re.MULTILINE)

@@ -75,7 +75,7 @@ def _audit(versions: VersionSet) -> list[dict[str, Any]]:
         return []
     from builders.quality.rates import audit_facts
 
-    return [audit_facts(version) for version in versions.of("opinions")]
+    return [audit_facts(version, versions) for version in versions.of("opinions")]
 
 
 def _contamination(versions: VersionSet) -> list[dict[str, Any]]:
@@ -83,4 +83,4 @@ def _contamination(versions: VersionSet) -> list[dict[str, Any]]:
         return []
     from builders.quality.overlaps import contamination_facts
 
-    return [contamination_facts(version) for version in versions.of("contamination")]
+    return [contamination_facts(version, versions.versions) for version in versions.of("contamination")]

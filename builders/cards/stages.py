@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from builders.cards.rows import Rows
-from builders.cli.errors import UserError
-from builders.llm.prompts import load_prompt
-from builders.store.resources import folder
+from builders.llm.prompt_texts import prompt_text
 from builders.store.version_sets import VersionSet
 from builders.store.versions import PASSES, Version
 
@@ -82,21 +80,7 @@ def prompt_facts(versions: VersionSet) -> list[dict[str, Any]]:
     for version in versions.versions:
         if prompt := version.manifest["identity"]["prompt"]:
             used.setdefault(prompt["version"], version)
-    return [{**version.manifest["identity"]["prompt"], "text": _prompt_text(version)} for version in used.values()]
-
-
-def _prompt_text(version: Version) -> str:
-    """As the manifest keeps it, or the shipped file where that is still the same."""
-    prompt = version.manifest["identity"]["prompt"]
-    if kept := version.manifest["facts"].get("prompt_text"):
-        return str(kept)
-    path = folder("prompts") / f"{prompt['name']}.toml"
-    if not path.is_file() or load_prompt(prompt["name"]).version != prompt["version"]:
-        raise UserError(
-            f"The prompt {prompt['version']} of {version} is not the file {prompt['name']}.toml in prompts, which was "
-            "changed or never was there: put the file back that the version was made with, since a card shows it."
-        )
-    return path.read_text(encoding="utf-8")
+    return [{**version.manifest["identity"]["prompt"], "text": prompt_text(version)} for version in used.values()]
 
 
 def method_of(rows: Rows, version: Version) -> str | None:

@@ -1,6 +1,6 @@
 """Opinions that are asked for one request at a time, and journalled: pointwise, likelihood, cross-encoder, listwise."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,10 +46,10 @@ class Asked:
                 return "\n".join(f"--- {message['role']}\n{message['content']}" for message in request.messages)
         return "no pair"
 
-    def prepare(self, pairs: Pairs, shards: Sequence[int]) -> dict[str, int]:
+    def prepare(self, pairs: Pairs) -> dict[str, int]:
         chunks = 1 if self.rule.form == "absolute" else 2
         total = chunks * sum(one.taken for one in pairs.sample.strata.values())
-        return ask_all(self, pairs, shards, lambda shard, _: list(self._requests(pairs.shard(shard))), total)
+        return ask_all(self, pairs, lambda shard, _: list(self._requests(pairs.shard(shard))), total)
 
     def _requests(self, its: ShardPairs) -> Iterator[Request]:
         for pair in its.pairs:
@@ -78,7 +78,6 @@ def journal_of(opinion: Any, pairs: Pairs) -> Path:
 def ask_all(
     opinion: Any,
     pairs: Pairs,
-    shards: Sequence[int],
     requests_of: Callable[[int, Mapping[str, Reply]], list[Request]],
     total: int,
 ) -> dict[str, int]:
@@ -96,7 +95,7 @@ def ask_all(
             locked(folder / "lock", f"the journal {folder.name}"),
             Progress(f"opinions of {opinion.rule.by}", total, unit="replies") as progress,
         ):
-            answer_rounds(opinion.engine, shards, requests_of, folder, count, progress, opinion.price)
+            answer_rounds(opinion.engine, range(len(pairs.places)), requests_of, folder, count, progress, opinion.price)
     finally:
         opinion.engine.close()
     return spent

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from builders.retrieval.bm25 import K1, B
@@ -35,7 +35,7 @@ class Collection:
         return score
 
 
-def collection_of(chunks: Sequence[Version], wanted: Set[str]) -> Collection:
+def collection_of(chunks: Sequence[Version], wanted: set[str]) -> Collection:
     """One pass over the chunks. `wanted`: the terms of all queries that will be scored."""
     documents, length, holding = 0, 0, Counter[str]()
     for version in chunks:

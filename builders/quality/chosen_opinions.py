@@ -44,10 +44,10 @@ def make_opinions(config: "Audit", given: Given) -> list[Opinion]:
 
 
 def _made(name: OpinionName, threshold: float | None, config: "Audit", given: Given) -> Opinion:
-    if name == "bm25":
+    if name in ("bm25", "copy"):
         from builders.retrieval.bm25 import NAME
 
-        return Words(rule_of(name, NAME, threshold))
+        return Words(rule_of(name, NAME if name == "bm25" else f"copy {NAME}", threshold), name == "copy")
     if name == "dense":
         encoder = given.encoder or _encoder(config)
         return Dense(rule_of(name, f"dense {_named(encoder.model)}", threshold), encoder, config.data)
@@ -108,8 +108,8 @@ def find_prompt(name: str, given: str | None) -> "Prompt":
     filled = {*prompt.placeholders, *(prompt.fields if form == "likelihood" else ())}
     if prompt.reply != form or filled != values or (name == "pointwise" and prompt.fields != ["relevant"]):
         raise UserError(
-            f"--prompt {prompt.name} cannot serve the opinion {name}: name one whose reply is {form} and that is filled "
-            f"with {' and '.join(sorted(values))}, as {default} is.",
+            f"--prompt {prompt.name} cannot serve the opinion {name}: name one whose reply is {form} and that is "
+            f"filled with {' and '.join(sorted(values))}, as {default} is.",
             exit_code=2,
         )
     return prompt

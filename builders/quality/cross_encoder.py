@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from builders.cli.errors import UserError
-from builders.llm.requests import Model, Reply, Request, Sampling, make_request
+from builders.llm.requests import Reply, Request, Sampling, make_request
 from builders.llm.weights import pinned_model, weights_of
 from builders.retrieval.encoders import Dtype, resolved, shown
 

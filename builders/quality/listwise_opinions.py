@@ -50,13 +50,13 @@ class Listwise:
                 return "\n".join(f"--- {message['role']}\n{message['content']}" for message in request.messages)
         return "no pair"
 
-    def prepare(self, pairs: Pairs, shards: Sequence[int]) -> dict[str, int]:
+    def prepare(self, pairs: Pairs) -> dict[str, int]:
         def requests(shard: int, replies: Mapping[str, Reply]) -> list[Request]:
             rows = _rows(pairs.shard(shard))
             return [request for row in rows for request in self._followed(row, replies).requests]
 
-        at_least = sum(len(requests(shard, {})) for shard in shards)
-        return ask_all(self, pairs, shards, requests, at_least)
+        at_least = sum(len(requests(shard, {})) for shard in range(len(pairs.places)))
+        return ask_all(self, pairs, requests, at_least)
 
     def scores(self, pairs: Pairs, shard: int) -> list[Score | Unscored]:
         replies = read_journal(journal_path(journal_of(self, pairs), shard))

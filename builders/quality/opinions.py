@@ -1,12 +1,11 @@
 """Second opinions: who is asked, what a score must reach to say `relevant`, and where each default comes from."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from builders.quality.pairs import Pairs
 
-OpinionName = Literal["dense", "bm25", "cross-encoder", "pointwise", "likelihood", "listwise"]
+OpinionName = Literal["dense", "bm25", "copy", "cross-encoder", "pointwise", "likelihood", "listwise"]
 Kind = Literal["cross-encoder", "pointwise", "listwise", "retriever"]
 # ratio: the share of the own chunk's score; margin: so far below it, at most; absolute: the score itself.
 Form = Literal["ratio", "margin", "absolute"]
@@ -22,8 +21,9 @@ class Measure:
 
 
 MEASURES: dict[str, Measure] = {
-    "dense": Measure("retriever", "ratio", 0.7),
-    "bm25": Measure("retriever", "ratio", 0.4),
+    "dense": Measure("retriever", "ratio", 0.5),
+    "bm25": Measure("retriever", "ratio", 0.6),
+    "copy": Measure("retriever", "ratio", 0.6),
     "cross-encoder": Measure("cross-encoder", "ratio", 0.5),
     "pointwise": Measure("pointwise", "absolute", 1),
     "likelihood": Measure("pointwise", "margin", 0.5),
@@ -97,17 +97,13 @@ class Opinion(Protocol):
         """What would be asked first, for a reader."""
         ...
 
-    def prepare(self, pairs: Pairs, shards: Sequence[int]) -> dict[str, int]:
+    def prepare(self, pairs: Pairs) -> dict[str, int]:
         """Returns what was spent: prompt_tokens and reply_tokens, where there are such."""
         ...
 
     def scores(self, pairs: Pairs, shard: int) -> list[Score | Unscored]:
         """Of each pair of the shard, in order. `prepare` has been called."""
         ...
-
-
-def rule_identity(rule: Rule) -> dict[str, Any]:
-    return asdict(rule)
 
 
 def verdict(first: bool, second: bool) -> str:

@@ -1,7 +1,7 @@
 """The pairs that are looked at, shard by shard of the triplets, with the texts of their queries and chunks."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from builders.store.schemas import key_column
 from builders.store.version_sets import VersionSet
 from builders.store.versions import Version
 
-# Shards whose pairs are held at once: of 5,000 rows with all of their negatives some 50 MB each.
-_KEPT = 2
+# Pairs that are held at once, of the shards that were read last: with their texts some 200 MB.
+_HELD = 200_000
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Pairs:
         if number not in self.recent:
             self.recent[number] = self._read(number)
         self.recent.move_to_end(number)
-        while len(self.recent) > _KEPT:
+        while len(self.recent) > 1 and sum(len(its.pairs) for its in self.recent.values()) > _HELD:
             self.recent.popitem(last=False)
         return self.recent[number]
 
@@ -67,7 +67,9 @@ class Pairs:
             rows = pl.scan_parquet(source.shards(), glob=False).filter(pl.col(key).is_in(ids.implode()))
             found.update(rows.select(key, "text").collect(engine="streaming").iter_rows())
         if missing := [row_id for row_id in ids.to_list() if row_id not in found]:
-            raise UserError(f"{version} names {missing[0]!r}, which no {table} behind it hold: build the triplets again.")
+            raise UserError(
+                f"{version} names {missing[0]!r}, which no {table} behind it hold: build the triplets again."
+            )
         return found
 
 
@@ -80,5 +82,3 @@ def as_chosen(triplets: Version) -> Version:
 
 def pair_id(pair: dict[str, Any]) -> str:
     return f"{pair['triplet_id']}={pair['chunk_id']}"
-
-

@@ -59,7 +59,7 @@ def rates(opinions: Version) -> list[dict[str, Any]]:
             name = "rank" if by == "band" and side == "positive" else by
             parts = _sums(opinions, side, None if by == "all" else by).to_dicts()
             order = band_order if by == "band" else str
-            for part in sorted(parts, key=lambda part: order(part["value"])):  # type: ignore[operator]
+            for part in sorted(parts, key=lambda part: order(part["value"])):
                 rate = part["w_relevant"] / part["w"]
                 low, high = wilson(rate, part["w"] ** 2 / part["w2"])
                 counts = {"pairs": part["pairs"], "relevant": part["relevant"], "split": part["split"]}
@@ -138,7 +138,7 @@ def _sums(opinions: Version, side: str, by: str | None) -> "pl.DataFrame":
         w2=(pl.col("w") ** 2).sum(),
         w_relevant=pl.col("w").filter(is_relevant).sum(),
     )
-    return sums.collect(engine="streaming")
+    return sums.filter(pl.col("pairs") > 0).collect(engine="streaming")
 
 
 _ASKS = {"negative": "negatives that both opinions call relevant", "positive": "positives that both call relevant"}

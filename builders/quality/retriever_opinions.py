@@ -1,6 +1,5 @@
 """A second retriever's opinion of a pair: its score, beside the score of the query's own chunk."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -34,7 +33,7 @@ class Dense:
     def first(self, pairs: Pairs) -> str:
         return _first_texts(pairs)
 
-    def prepare(self, pairs: Pairs, shards: Sequence[int]) -> dict[str, int]:
+    def prepare(self, pairs: Pairs) -> dict[str, int]:
         for role in _TEXTS:
             self.stored[role] = self._encoded(pairs, role)
         self.encoder.close()
@@ -66,9 +65,14 @@ class Dense:
 
 @dataclass
 class Words:
-    """BM25 with what all chunks behind the row's version say of its terms."""
+    """BM25 with what all chunks behind the row's version say of its terms.
+
+    is_copy: the own chunk's text is asked for and not the query, so that a score is the share of it, by weight of its
+    terms, that stands in the other: high for an edited copy, and low for what answers the query in other words.
+    """
 
     rule: Rule
+    is_copy: bool = False
     collections: dict[str, Collection] = field(default_factory=dict)
 
     def identity(self) -> dict[str, Any]:
@@ -77,10 +81,10 @@ class Words:
     def first(self, pairs: Pairs) -> str:
         return _first_texts(pairs)
 
-    def prepare(self, pairs: Pairs, shards: Sequence[int]) -> dict[str, int]:
+    def prepare(self, pairs: Pairs) -> dict[str, int]:
         for version in pairs.triplets:
-            mine = [number for number in shards if pairs.places[number][0] == version]
-            wanted = {term for number in mine for text in pairs.shard(number).queries.values() for term in terms(text)}
+            mine = [number for number, (its, _) in enumerate(pairs.places) if its is version]
+            wanted = {term for number in mine for text in self._asked(pairs.shard(number)) for term in terms(text)}
             if wanted:
                 chunks = pairs.behind(version, "chunks")
                 say(f"bm25: counting terms in {sum(v.manifest['rows']['out'] for v in chunks):,} chunks of {version}")
@@ -92,13 +96,16 @@ class Words:
         known: dict[tuple[str, str], float] = {}  # the own chunk is asked about once for each of the row's pairs
 
         def score(pair: dict[str, Any], chunk: str) -> float:
-            key = pair["query_id"], pair[chunk]
+            asked = its.chunks[pair["own_id"]] if self.is_copy else its.queries[pair["query_id"]]
+            key = asked, pair[chunk]
             if key not in known:
-                score = self.collections[str(version)].score(its.queries[key[0]], its.chunks[key[1]])
-                known[key] = round(score, DECIMALS)
+                known[key] = round(self.collections[str(version)].score(asked, its.chunks[key[1]]), DECIMALS)
             return known[key]
 
         return [Score(score(pair, "chunk_id"), score(pair, "own_id")) for pair in its.pairs]
+
+    def _asked(self, its: ShardPairs) -> set[str]:
+        return {its.chunks[pair["own_id"]] for pair in its.pairs} if self.is_copy else set(its.queries.values())
 
 
 _TEXTS: tuple[Role, ...] = ("query", "document")

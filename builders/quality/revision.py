@@ -70,9 +70,7 @@ def promoted(opinions: Version) -> "pl.DataFrame":
     return pairs.sort("normalised_text_hash", "chunk_id").collect(engine="streaming")
 
 
-def _taken_out(
-    drafts: "pl.DataFrame", named: "pl.DataFrame", policy: Policy
-) -> "tuple[pl.DataFrame, Counter[str]]":
+def _taken_out(drafts: "pl.DataFrame", named: "pl.DataFrame", policy: Policy) -> "tuple[pl.DataFrame, Counter[str]]":
     """The drafts without the negatives that are named; with promote these end the positives, in their order."""
     import polars as pl
 
@@ -82,14 +80,18 @@ def _taken_out(
     pairs = pairs.join(marks, on=["query_id", "method", "negative_ids"], how="left", maintain_order="left")
     is_out = pl.col("out").fill_null(value=False)
     kept = pairs.filter(~is_out).group_by("row", maintain_order=True).agg(_NEGATIVE)
-    out = pairs.filter(is_out).group_by("row", maintain_order=True).agg(
-        *(pl.col(old).alias(f"out_{new}") for old, new in zip(_NEGATIVE, _POSITIVE, strict=True))
+    out = (
+        pairs.filter(is_out)
+        .group_by("row", maintain_order=True)
+        .agg(*(pl.col(old).alias(f"out_{new}") for old, new in zip(_NEGATIVE, _POSITIVE, strict=True)))
     )
     empty = [pl.col(name).fill_null([]) for name in (*_NEGATIVE, *(f"out_{name}" for name in _POSITIVE))]
     joined = rows.drop(_NEGATIVE).join(kept, on="row", how="left", maintain_order="left")
     joined = joined.join(out, on="row", how="left", maintain_order="left").with_columns(empty)
     lost = pl.col("out_positive_ids").list.len()
-    joined = joined.with_columns(dropped=pl.when(lost > 0).then(pl.format("{} relevant", lost)).otherwise(pl.lit("none")))
+    joined = joined.with_columns(
+        dropped=pl.when(lost > 0).then(pl.format("{} relevant", lost)).otherwise(pl.lit("none"))
+    )
     if policy == "promote":
         joined = joined.with_columns(pl.concat_list(name, f"out_{name}").alias(name) for name in _POSITIVE)
     counts = Counter({"promoted" if policy == "promote" else "dropped:relevant": int(joined.select(lost.sum()).item())})
@@ -100,7 +102,8 @@ def _taken_out(
 def _facts(chunks: tuple[Path, ...]) -> ChunkFacts:
     """Once a process."""
     versions = [read_version(folder) for folder in chunks]
-    assert len(versions) == 1 and versions[0] is not None
+    assert len(versions) == 1
+    assert versions[0] is not None
     return chunk_facts(versions[0])
 
 

@@ -1,4 +1,4 @@
-"""Which pairs of a query and a chunk are looked at: a seeded sample of each stratum, drawn without holding all pairs."""
+"""Which pairs of a query and a chunk are looked at: a seeded sample of each stratum, drawn without holding all."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -86,8 +86,9 @@ class PairSample:
         import pyarrow as pa
 
         rows = [{**s._asdict(), "share": d.share, "highest": d.highest} for s, d in self.strata.items()]
-        types = dict.fromkeys(Stratum._fields, pa.string()) | {"share": pa.float64(), "highest": pa.uint64()}
-        return pa.Table.from_pylist(rows, schema=pa.schema(list(types.items())))
+        names: list[pa.Field[Any]] = [pa.field(name, pa.string()) for name in Stratum._fields]
+        numbers = (pa.field("share", pa.float64()), pa.field("highest", pa.uint64()))
+        return pa.Table.from_pylist(rows, schema=pa.schema([*names, *numbers]))
 
 
 @dataclass

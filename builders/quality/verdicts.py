@@ -35,7 +35,7 @@ def write_opinions(
     spent = Counter[str]()
     started = time.perf_counter()
     for opinion in opinions:
-        spent.update(opinion.prepare(pairs, range(shards)))
+        spent.update(opinion.prepare(pairs))
     seconds = time.perf_counter() - started
     build_shards(made, shards, lambda number: judge_shard(pairs, opinions, number))
     usage = {kind: spent[kind] for kind in TOKENS}

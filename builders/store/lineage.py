@@ -43,13 +43,17 @@ def parents(found: Found) -> Iterator[tuple[str, str]]:
     """(table, row id) of the rows that this row was made from, nearest first.
 
     A rejection has its id alone, which tells: a triplet's begins with its query's, a query's with its chunk's, a
-    chunk's with its document's, a judgement's is its query's and its chunk's. What a row of the same table would be is
-    not a parent, but for a triplet that a later version of triplets left out.
+    chunk's with its document's, a judgement's is its query's and its chunk's, an opinion's its triplet's and its
+    chunk's. What a row of the same table would be is not a parent, but for a triplet that a later version of triplets
+    left out.
     """
     if found.rejected:
         row_id, table = found.row["row_id"], found.version.table
-        if table == "judgements":
+        if table in ("judgements", "opinions"):
             query_id, _, chunk_id = row_id.partition("=")
+            if table == "opinions":
+                yield "triplets", query_id
+                query_id = query_id.rpartition("+")[0]
             yield from (("queries", query_id), ("chunks", chunk_id), ("documents", chunk_id.rpartition("#")[0]))
             return
         query_id = row_id.rpartition("+")[0] if table == "triplets" else row_id
