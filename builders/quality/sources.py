@@ -94,9 +94,7 @@ def trained_on(versions: VersionSet) -> list[Version]:
     """
     made = versions.of("triplets")
     behind = {str(v) for one in made for v in versions.behind(one, "triplets") if v is not one}
-    behind |= {
-        f"{given['table']}/{given['version']}" for one in made for given in one.manifest["identity"]["inputs"]
-    }
+    behind |= {f"{given['table']}/{given['version']}" for one in made for given in one.manifest["identity"]["inputs"]}
     named = {str(v) for v in versions.named}
     return [v for v in made if str(v) in named or str(v) not in behind]
 
@@ -141,9 +139,7 @@ def _shards(version: Version) -> list[dict[str, Any]]:
     return [given for given in version.manifest["files"] if version.folder / given["path"] in version.shards()]
 
 
-def _make_promises(
-    connection: "duckdb.DuckDBPyConnection", versions: VersionSet, numbers: dict[str, int]
-) -> None:
+def _make_promises(connection: "duckdb.DuckDBPyConnection", versions: VersionSet, numbers: dict[str, int]) -> None:
     """What the version of each triplets row promised: the fewest negatives, and the window of ranks they come from."""
     connection.execute(
         "CREATE TABLE promises (of USMALLINT, least INTEGER, deep INTEGER, positives_last INTEGER, "
