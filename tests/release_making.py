@@ -28,7 +28,9 @@ def write_release(folder: Path, *, release: str = "v1.0.0", name: str = "notes",
     return folder
 
 
-def write_manifest(folder: Path, name: str, release: str, configs: dict[str, Any], errors: int = 0) -> None:
+def write_manifest(
+    folder: Path, name: str, release: str, configs: dict[str, Any], *, errors: int = 0, warnings: int = 1
+) -> None:
     parquet = [f for config in configs.values() for split in config["splits"].values() for f in split["files"]]
     digest = blake2b(digest_size=16)
     for file in sorted(parquet, key=lambda file: str(file["path"])):
@@ -46,7 +48,7 @@ def write_manifest(folder: Path, name: str, release: str, configs: dict[str, Any
         "versions": [
             {"version": "triplets/abc", "content_hash": "0" * 32, "stage": "builders.triplets", "is_named": True}
         ],
-        "quality": {"errors": errors, "warnings": 1},
+        "quality": {"errors": errors, "warnings": warnings},
         "made_with": {"python": "3.11"},
         "files": [facts(folder, path) for path in others if path not in rows and path != "manifest.json"],
     }

@@ -112,8 +112,7 @@ def test_files_that_were_changed_are_named(release: Path) -> None:
 def test_checks_that_failed_are_named(release: Path) -> None:
     rewrite(release, "quality.json", json.dumps(quality(["no_positive", "unresolved"], "error")))
     told = manifest_of(release)
-    write_manifest(release, told["name"], told["release"], told["configs"], errors=2)
-    edit(release, lambda m: m["quality"].update(warnings=0))
+    write_manifest(release, told["name"], told["release"], told["configs"], errors=2, warnings=0)
     assert fault(release, lambda folder: check_quality(read_release(folder))) == (
         f"{release} is not published, because 2 checks of severity error failed: no_positive, unresolved. quality.json "
         "names the rows; mend them and make the release again."
