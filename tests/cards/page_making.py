@@ -136,7 +136,7 @@ def _configs(chunks: int, queries: int, triplets: int) -> list[dict[str, Any]]:
 def _stage(version: Version) -> dict[str, Any]:
     manifest, identity = version.manifest, version.manifest["identity"]
     return {
-        "version": str(version),
+        "version": version.name,
         "table": version.table,
         "stage": manifest["stage"],
         "inputs": [f"{i['table']}/{i['version']}" for i in identity["inputs"] if i["table"] not in PASSES],
@@ -180,10 +180,10 @@ def _contamination() -> dict[str, Any]:
 
 def _distributions(versions: VersionSet, methods: list[str]) -> dict[str, Any]:
     def series(name: str, middle: int) -> dict[str, Any]:
-        bins = [{"from": i * 2, "to": i * 2 + 1, "count": max(60 - abs(middle - i * 2) * 7 + i, 0)} for i in range(20)]
+        bins = [{"from": i * 2, "to": i * 2 + 2, "count": max(60 - abs(middle - i * 2) * 7 + i, 0)} for i in range(20)]
         return {"name": name, "bins": bins, "p10": middle - 4, "p50": middle, "p90": middle + 9}
 
-    candidates = [str(v) for v in versions.of("candidates")]
+    candidates = [v.name for v in versions.of("candidates")]
     return {
         "query_words": {"unit": "words", "series": [series(name, 12) for name in methods]},
         "chunk_tokens": {"unit": "tokens", "series": [series("notes", 22)]},
@@ -199,5 +199,5 @@ def _distributions(versions: VersionSet, methods: list[str]) -> dict[str, Any]:
             for band, n in (("1", 610), ("2..5", 200), ("6..10", 70), ("11..50", 90), ("not found", 30))
         ],
         "rejections": [{"table": "queries", "method": "sent", "reason": "too_short", "rows": 48}, {"table": "triplets", "method": None, "reason": "own_chunk_lost", "rows": 155}],
-        "agreement": [{"version": "preferences/p", "preference_method": "listwise", "model": "m@1", "queries": 20, "rank_agreement": 0.71, "first_agreement": 0.8}],
+        "agreement": [{"version": "p", "preference_method": "listwise", "model": "m@1", "queries": 20, "rank_agreement": 0.71, "first_agreement": 0.8}],
     }  # fmt: skip

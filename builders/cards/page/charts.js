@@ -34,7 +34,10 @@ function histogram(series, unit) {
     const middle = Math.floor(bins.length / 2);
     ticks.push(axisText(middle * step, number(bins[middle].from)));
   }
-  const note = `median ${number(series.p50)}, most between ${number(series.p10)} and ${number(series.p90)} ${unit}`;
+  const isOne = series.p10 === series.p90;
+  const note = isOne
+    ? `nearly always ${number(series.p50)} ${unit}, the median`
+    : `median ${number(series.p50)}, most between ${number(series.p10)} and ${number(series.p90)} ${unit}`;
   const label = `${series.name}: ${unit}, ${note}`;
   const rows = table(
     `${series.name}, ${unit}`,
@@ -47,7 +50,8 @@ function histogram(series, unit) {
   return figure(series.name, note, label, [bars, line, ticks], rows);
 }
 
-const binName = (bin) => (bin.from === bin.to ? number(bin.from) : `${number(bin.from)} – ${number(bin.to)}`);
+// Bins hold whole numbers, and not their `to`.
+const binName = (bin) => (bin.to - bin.from <= 1 ? number(bin.from) : `${number(bin.from)} – ${number(bin.to - 1)}`);
 
 // Scores by rank: the middle as a line, from the tenth to the ninetieth percentile as a band.
 function scoresByRank(title, points) {

@@ -66,13 +66,12 @@ function opinionsOf(row, chunk) {
 // Who wrote the query, for what task, and what the model replied, whole.
 function written(query) {
   if (!query.model) return null;
-  const prompt = el("a", { href: `#${encodeURIComponent(`prompt-${query.prompt}`)}` }, query.prompt);
   return el(
     "div",
     { class: "written" },
     pairs([
       ["written by", query.model],
-      ["prompt", prompt],
+      ["prompt", promptLink(query.prompt)],
       ["task", query.task],
       ["language, as stated", query.stated_language],
       ["reply", query.parse === "repaired" ? "repaired: it had not the form asked for" : query.parse],

@@ -48,7 +48,19 @@ function score(value) {
 }
 
 const plural = (count, one, many = `${one}s`) => `${number(count)} ${count === 1 ? one : many}`;
-const stageLink = (version) => el("a", { href: `#${encodeURIComponent(`stage-${version}`)}` }, version);
+
+const stageName = (stage) => `${stage.table}/${stage.version.split("/").at(-1)}`;
+
+// To what the page says of a version (table/name, or a name alone) or of a prompt; plain where it says nothing.
+function stageLink(version) {
+  const name = held.facts.stages.map(stageName).find((one) => one === version || one.endsWith(`/${version}`));
+  return name ? el("a", { href: `#${encodeURIComponent(`stage-${name}`)}` }, name) : code(version);
+}
+
+function promptLink(version) {
+  const isThere = held.facts.prompts.some((prompt) => prompt.version === version);
+  return isThere ? el("a", { href: `#${encodeURIComponent(`prompt-${version}`)}` }, version) : code(version);
+}
 
 // "name: value" pairs.
 function pairs(entries) {

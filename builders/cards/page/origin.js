@@ -33,7 +33,7 @@ function judgeOf(row) {
         ? "how likely the query is after each candidate"
         : "for the order of all candidates",
     ],
-    ["prompt", el("a", { href: `#${encodeURIComponent(`prompt-${order.prompt_version}`)}` }, order.prompt_version)],
+    ["prompt", promptLink(order.prompt_version)],
     [
       "agreement with itself, shuffled",
       order.rank_agreement === null
@@ -131,7 +131,7 @@ function rankingLinks(row, query) {
         : `its own chunk is number ${number(rank)} of ${number(depth)}`;
   links.push([kind, query.id, ranking, [rowValue("retriever", row), found].filter(Boolean).join(" · ")]);
   if (order) {
-    const inputs = held.facts.stages.find((stage) => stage.version === ranking)?.inputs ?? [];
+    const inputs = held.facts.stages.find((stage) => stageName(stage) === ranking)?.inputs ?? [];
     for (const input of inputs) if (input.startsWith("candidates/")) links.push(["candidates", query.id, input, null]);
   }
   return links;

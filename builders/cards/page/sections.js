@@ -121,7 +121,10 @@ function inside(facts) {
     ],
     [
       "Licences",
-      table("Licences", [namedBy("of", "what"), { title: "licence", value: (row) => row.licence }], facts.licence.by),
+      [
+        table("Licences", [namedBy("of", "what"), { title: "licence", value: (row) => row.licence }], facts.licence.by),
+        (facts.licence.warnings ?? []).map((warning) => el("p", { class: "warning" }, warning)),
+      ],
     ],
   ];
   const columns = facts.configs.map((config) =>
@@ -148,12 +151,8 @@ function inside(facts) {
 const size = (bytes) => (bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e3).toFixed(1)} kB`);
 
 function stagesSection(facts) {
-  const stages = facts.stages.map((stage, at) => {
-    const known = new Set(facts.stages.map((one) => one.version));
-    const inputs = stage.inputs.map((name, place) => [place ? ", " : "", known.has(name) ? stageLink(name) : name]);
-    const prompt = stage.prompt
-      ? el("a", { href: `#${encodeURIComponent(`prompt-${stage.prompt.version}`)}` }, stage.prompt.version)
-      : null;
+  const stages = facts.stages.map((stage) => {
+    const inputs = stage.inputs.map((name, place) => [place ? ", " : "", stageLink(name)]);
     const told = pairs([
       ["made from", inputs.length ? inputs : null],
       ["rows", `${number(stage.rows_in)} in, ${number(stage.rows_out)} out, ${number(stage.rejected)} rejected`],
@@ -174,7 +173,7 @@ function stagesSection(facts) {
         "model",
         stage.model ? [bdi(stage.model.id), stage.model.revision ? [" at ", code(stage.model.revision)] : ""] : null,
       ],
-      ["prompt", prompt],
+      ["prompt", stage.prompt ? promptLink(stage.prompt.version) : null],
       ["sampling", stage.sampling ? settings(stage.sampling) : null],
       ["seed", stage.seed === null || stage.seed === undefined ? null : String(stage.seed)],
       [
@@ -187,8 +186,8 @@ function stagesSection(facts) {
     ]);
     return el(
       "li",
-      { id: `stage-${stage.version}`, tabindex: "-1" },
-      el("h3", {}, code(stage.version), " ", el("span", { class: "soft" }, stage.stage)),
+      { id: `stage-${stageName(stage)}`, tabindex: "-1" },
+      el("h3", {}, code(stageName(stage)), " ", el("span", { class: "soft" }, stage.stage)),
       told,
     );
   });

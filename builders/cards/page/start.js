@@ -64,7 +64,8 @@ function drawReport(facts) {
 }
 
 // #row=ID and #rows show the browser of rows, any other name its part of the report.
-function follow() {
+// The keyboard follows too, but not where the page has just been opened.
+function follow(isOpened = false) {
   const hash = location.hash.slice(1);
   if (hash === "main") return;
   const isRows = hash === "rows" || hash.startsWith("row=");
@@ -79,7 +80,7 @@ function follow() {
   const target = document.getElementById(decoded(hash));
   if (!target) return;
   target.scrollIntoView();
-  (target.querySelector(":scope > h2") ?? target).focus({ preventScroll: true });
+  if (!isOpened) (target.querySelector(":scope > h2") ?? target).focus({ preventScroll: true });
   const inside = target.id.startsWith("prompt-") && target.querySelector("details");
   if (inside) inside.open = true;
 }
@@ -116,8 +117,8 @@ async function start() {
   performance.mark("rows-usable");
   await pause();
   drawReport(held.facts);
-  follow();
-  addEventListener("hashchange", follow);
+  follow(true);
+  addEventListener("hashchange", () => follow());
   await readIndex();
   if (view.row !== null) drawDetail();
   await readTexts();
