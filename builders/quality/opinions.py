@@ -20,6 +20,14 @@ class Measure:
     default: float
 
 
+# Measured with MiniLM on edited copies of the own chunk, hidden one a row among 19 mined negatives of 300 Sent rows of
+# guides, gnome and pkgdesc (tests.benchmarks.bench_audit). dense at 0.5 and bm25 at 0.6 find 99 to 100 in 100 copies
+# with up to 20% of the words edited, and 95 to 97 with 30%. Of what they flag, so many in 100 are copies: guides 99.7,
+# pkgdesc 98, gnome 63, whose help pages repeat one sentence with another noun. copy at 0.6 with either finds as many,
+# and 99.7 in 100 and more of what it flags are copies, in gnome too: no mined negative of 12,000 came above 0.71.
+# On questions that people asked and judged (guides), where the own chunk itself may rank low, dense and bm25 find half
+# of the judged chunks, and a quarter of what they flag was judged: ask a cross-encoder or an LLM there.
+# cross-encoder, pointwise, likelihood, listwise: not measured with a model that can judge; chosen, not found.
 MEASURES: dict[str, Measure] = {
     "dense": Measure("retriever", "ratio", 0.5),
     "bm25": Measure("retriever", "ratio", 0.6),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # 95 in 100 intervals.
 _Z = 1.959964
+# Agreement below this is called slight (Landis and Koch, 1977).
+_SLIGHT = 0.2
 # What rates are told by, beside all.
 BY = ("method", "source", "language", "band")
 
@@ -162,3 +164,7 @@ def print_audit(opinions: Version) -> None:
         assert told is not None
         kappa = "none (chance explains all agreement)" if told.kappa is None else f"{told.kappa:.2f}"
         say(f"  the two agree on {told.raw:.1%} of the {side}s; Cohen's kappa {kappa}")
+        if told.kappa is not None and told.kappa < _SLIGHT:
+            say(
+                f"Warning: of the {side}s the two agree little more than by chance: one of them, at least, cannot tell."
+            )
