@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from builders.quality.checking import check_versions
 from builders.store.schemas import first_fault
 from builders.store.version_sets import version_set
