@@ -189,3 +189,9 @@ def test_a_wrong_use_is_status_2(arguments: list[str], capsys: pytest.CaptureFix
         status = ended.code
     assert status == 2
     assert capsys.readouterr().out == ""
+
+
+def test_a_flag_that_is_given_twice_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["triplets", "--name", "notes", "--licence", "a=MIT", "--licence", "b=MIT"]
+    assert run(release.Release, release.main, given) == 2
+    assert "--licence is given twice" in capsys.readouterr().err
