@@ -13,6 +13,7 @@ import pytest
 from builders import __main__ as recipes
 from builders import (
     candidates,
+    checks,
     corpus,
     cropped_sentences,
     export,
@@ -40,6 +41,7 @@ COMMANDS: list[tuple[Any, Any, list[str]]] = [
     (triplets.Triplets, triplets.main, []),
     (supervised.Supervised, supervised.main, []),
     (export.Export, export.main, []),
+    (checks.Checks, checks.main, []),
     (synthetic_triplets.SyntheticTriplets, synthetic_triplets.main, []),
     *((tables.Command, tables.main, [word]) for word in ("list", "show", "why", "diff")),
 ]

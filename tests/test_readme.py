@@ -11,6 +11,7 @@ import tyro
 
 from builders.__main__ import Recipe, read_recipe
 from builders.candidates import Candidates
+from builders.checks import Checks
 from builders.corpus import Corpus
 from builders.cropped_sentences import CroppedSentences
 from builders.export import Export
@@ -35,6 +36,7 @@ CONFIGS: dict[str, Any] = {
     "builders.supervised": Supervised,
     "builders.triplets": Triplets,
     "builders.export": Export,
+    "builders.checks": Checks,
     "builders.tables": Command,
 }
 COMMANDS = re.findall(r"^    python -m (\S+)(.*)$", README, re.MULTILINE)

@@ -78,9 +78,7 @@ def checks_hash(versions: Sequence[Version]) -> str:
     return digest.hexdigest()
 
 
-def _entries(
-    connection: "duckdb.DuckDBPyConnection", versions: VersionSet, folder: Path
-) -> Iterator[dict[str, Any]]:
+def _entries(connection: "duckdb.DuckDBPyConnection", versions: VersionSet, folder: Path) -> Iterator[dict[str, Any]]:
     """The shapes of all tables, then their columns, then what the SQL files say of them together."""
     from builders.quality.running import Runner
     from builders.quality.schema_checks import column_checks

@@ -34,6 +34,7 @@ class ColumnCheck:
     def sql(self) -> str:
         """The offending rows, with the first fault of each."""
         cases = " ".join(f"WHEN coalesce({condition}, false) THEN {_text(words)}" for condition, words in self.faults)
+        cases = cases or "WHEN false THEN ''"
         return (
             f"SELECT version, coalesce({_name(self.key)}::VARCHAR, 'row ' || row) AS key, "
             f"CASE {cases} END || ': ' || coalesce(left({_name(self.column)}::VARCHAR, 100), 'null') AS detail "

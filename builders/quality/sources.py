@@ -57,7 +57,7 @@ def open_versions(
     connection.execute(f"CREATE TYPE METHOD AS ENUM ({methods})")
     connection.execute("CREATE TABLE versions (version USMALLINT, name VARCHAR)")
     connection.executemany("INSERT INTO versions VALUES (?, ?)", [[number, name] for name, number in numbers.items()])
-    for table in [*RECORDS, *sorted({v.table for v in versions.versions} - RECORDS.keys())]:
+    for table in [*RECORDS, *sorted({v.table for v in versions.versions} - RECORDS.keys() - set(without))]:
         there = trained_on(versions) if table == "triplets" else versions.of(table)
         there = [] if table in without else there
         connection.execute(f"CREATE VIEW {_name(table)} AS {_view(connection, table, there, numbers, spaces)}")
@@ -94,9 +94,7 @@ def trained_on(versions: VersionSet) -> list[Version]:
     """
     made = versions.of("triplets")
     behind = {str(v) for one in made for v in versions.behind(one, "triplets") if v is not one}
-    behind |= {
-        f"{given['table']}/{given['version']}" for one in made for given in one.manifest["identity"]["inputs"]
-    }
+    behind |= {f"{given['table']}/{given['version']}" for one in made for given in one.manifest["identity"]["inputs"]}
     named = {str(v) for v in versions.named}
     return [v for v in made if str(v) in named or str(v) not in behind]
 
@@ -141,9 +139,7 @@ def _shards(version: Version) -> list[dict[str, Any]]:
     return [given for given in version.manifest["files"] if version.folder / given["path"] in version.shards()]
 
 
-def _make_promises(
-    connection: "duckdb.DuckDBPyConnection", versions: VersionSet, numbers: dict[str, int]
-) -> None:
+def _make_promises(connection: "duckdb.DuckDBPyConnection", versions: VersionSet, numbers: dict[str, int]) -> None:
     """What the version of each triplets row promised: the fewest negatives, and the window of ranks they come from."""
     connection.execute(
         "CREATE TABLE promises (of USMALLINT, least INTEGER, deep INTEGER, positives_last INTEGER, "

@@ -17,13 +17,16 @@ from typing import Any
 
 from tests.benchmarks.drawn_tables import draw_tables
 
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--triplets", type=int, default=10_000_000)
     parser.add_argument("--memory", default="2GB")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=None)
-    parser.add_argument("--keep", action="store_true", help="keep the tables in --folder, and take those that are there")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the tables in --folder, and take those that are there"
+    )
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=asked.folder) as name:
         data = asked.folder / f"drawn-{asked.triplets}" if asked.keep else Path(name) / "data"

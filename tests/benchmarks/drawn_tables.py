@@ -65,9 +65,7 @@ class Drawn:
         self.clusters = np.where(twin, number - 1, number)
         self.texts = np.where(same, number - 1, number)
         words = np.array(WORDS.split())
-        self.sentences = pa.array(
-            [" ".join(words[draw.integers(0, len(words), 6)]).capitalize() for _ in range(1000)]
-        )
+        self.sentences = pa.array([" ".join(words[draw.integers(0, len(words), 6)]).capitalize() for _ in range(1000)])
 
     def document_rows(self, rows: slice) -> Columns:
         number = np.arange(rows.start, rows.stop)
@@ -208,9 +206,16 @@ def write_version(
         digest = sha256(path.read_bytes()).hexdigest()
         files.append({"path": path.name, "rows": len(table_of), "bytes": path.stat().st_size, "sha256": digest})
     manifest = {
-        "table": table, "version": plan.version(), "stage": plan.stage, "finished": "2026-01-01T00:00:00+00:00",
-        "rows": {"in": rows, "out": rows, "rejected": 0, "rejected_by_reason": {}}, "counts": {}, "usage": {},
-        "content_hash": plan.version(), "identity": plan.identity(), "files": files,
+        "table": table,
+        "version": plan.version(),
+        "stage": plan.stage,
+        "finished": "2026-01-01T00:00:00+00:00",
+        "rows": {"in": rows, "out": rows, "rejected": 0, "rejected_by_reason": {}},
+        "counts": {},
+        "usage": {},
+        "content_hash": plan.version(),
+        "identity": plan.identity(),
+        "files": files,
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     version = read_version(folder)

@@ -14,10 +14,10 @@ Row = dict[str, Any]
 
 def plant(drawn: "Drawn", table: str, rows: slice, columns: dict[str, Any]) -> dict[str, Any]:
     """The columns of these rows of the table, with what is planted in them; what it is is counted in `drawn.faults`."""
-    changes = {
-        "triplets": _triplet_changes, "candidates": _candidate_changes, "chunks": _chunk_changes
+    changes = {"triplets": _triplet_changes, "candidates": _candidate_changes, "chunks": _chunk_changes}
+    at = {
+        row: change for row, change in changes.get(table, lambda _: {})(drawn).items() if rows.start <= row < rows.stop
     }
-    at = {row: change for row, change in changes.get(table, lambda _: {})(drawn).items() if rows.start <= row < rows.stop}
     if at:
         columns = _changed(drawn, rows.start, columns, at)
     total = {"chunks": drawn.chunks, "queries": drawn.queries}.get(table)
@@ -170,8 +170,10 @@ def _candidate_changes(drawn: "Drawn") -> dict[int, Any]:
     queries = [int(query) + 1 for query in _train_queries(drawn) if not drawn.held_out[(query + 1) * 5]]
     changes = [
         (["references_candidates"], lambda row: row["chunk_ids"].__setitem__(7, "nowhere.html#0000")),
-        (["heldout_candidates"],
-         lambda row: row["chunk_ids"].__setitem__(8, drawn.chunk_ids[int(held_out[500])].as_py())),
+        (
+            ["heldout_candidates"],
+            lambda row: row["chunk_ids"].__setitem__(8, drawn.chunk_ids[int(held_out[500])].as_py()),
+        ),
         (["candidate_lists"], lambda row: row["scores"].pop()),
         (["candidate_scores"], lambda row: row["scores"].__setitem__(49, float("-inf"))),
         (["candidate_order"], lambda row: row["scores"].__setitem__(20, 0.95)),
@@ -196,7 +198,11 @@ def _added_chunks(drawn: "Drawn", columns: dict[str, Any]) -> list[Row]:
 
     for time in range(TIMES):
         chunk = 2_003 + 400 * time
-        add(["unique_chunks"], chunk_id=drawn.chunk_ids[chunk].as_py(), document_id=drawn.document_ids[chunk // 4].as_py())
+        add(
+            ["unique_chunks"],
+            chunk_id=drawn.chunk_ids[chunk].as_py(),
+            document_id=drawn.document_ids[chunk // 4].as_py(),
+        )
         add(["references_chunks"], document_id="nowhere.html")
         # added beside a chunk of the other split, whose cluster it names
         train = int(np.flatnonzero(~drawn.held_out)[3_000 + 41 * time])
@@ -232,7 +238,12 @@ def _added_queries(drawn: "Drawn", columns: dict[str, Any]) -> list[Row]:
         add(["duplicate_queries"], normalised_text_hash=drawn.query_hashes[5 + time].as_py())
         add(["query_language"], language="de")
         add(["query_length"], text=words * 60, method="qgen")
-        add(["copied_queries", "lexical_overlap"], text=drawn.sentence(np.array([drawn.queries * 5 - 5]), 0)[0].as_py()
-            + " " + drawn.sentence(np.array([drawn.queries * 5 - 5]), 1)[0].as_py(), method="qgen")
+        add(
+            ["copied_queries", "lexical_overlap"],
+            text=drawn.sentence(np.array([drawn.queries * 5 - 5]), 0)[0].as_py()
+            + " "
+            + drawn.sentence(np.array([drawn.queries * 5 - 5]), 1)[0].as_py(),
+            method="qgen",
+        )
         add(["schema.query.split", "queries_agree_with_chunks"], split="test")
     return added

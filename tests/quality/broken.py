@@ -134,9 +134,18 @@ def contaminated(world: World) -> str:
     version = world.version("triplets", "sent")
     row = world.train_row("triplets", "sent")
     overlap = {
-        "overlap_id": f"query {row['query_id']}=set query 1", "kind": "query", "row_id": row["query_id"],
-        "source": row["source"], "language": row["language"], "split": "train", "set": "set", "role": "query",
-        "evaluation_id": "1", "match": "exact", "share": 1.0, "training_text_hash": row["normalised_text_hash"],
+        "overlap_id": f"query {row['query_id']}=set query 1",
+        "kind": "query",
+        "row_id": row["query_id"],
+        "source": row["source"],
+        "language": row["language"],
+        "split": "train",
+        "set": "set",
+        "role": "query",
+        "evaluation_id": "1",
+        "match": "exact",
+        "share": 1.0,
+        "training_text_hash": row["normalised_text_hash"],
     }
     made = write(world.data, "contamination", "overlap", [overlap], (version,))
     world.count(made, {"examined:queries": 10, "examined:positives": 10})
@@ -170,9 +179,7 @@ def other_row(world: World) -> str:
     chunk = world.other_chunk(one)
     world.change("triplets", "sent", one["triplet_id"], positive_ids=at(0, chunk))
     words = one["normalised_text_hash"]
-    return world.change(
-        "triplets", "sent", other["triplet_id"], normalised_text_hash=words, negative_ids=at(1, chunk)
-    )
+    return world.change("triplets", "sent", other["triplet_id"], normalised_text_hash=words, negative_ids=at(1, chunk))
 
 
 def held_out_chunk(world: World, row: Row) -> str:
@@ -190,8 +197,10 @@ QUERIES = partial(put, "queries", "sent")
 CHUNKS = partial(put, "chunks", None)
 
 WAYS: list[tuple[str, Callable[[World], str]]] = [
-    *((f"unique_{table}", partial(World.repeat, table=table)) for table in (
-        "documents", "chunks", "queries", "candidates", "preferences", "judgements", "triplets")),
+    *(
+        (f"unique_{table}", partial(World.repeat, table=table))
+        for table in ("documents", "chunks", "queries", "candidates", "preferences", "judgements", "triplets")
+    ),
     ("same_chunks", in_two_versions("chunks")),
     ("same_queries", in_two_versions("queries")),
     ("references_chunks", CHUNKS(document_id="nowhere")),
@@ -230,14 +239,26 @@ WAYS: list[tuple[str, Callable[[World], str]]] = [
     ("preference_repeats", PREFERENCES(chunk_ids=lambda ids: [*ids[:-1], ids[0]])),
     ("candidate_own_rank", CANDIDATES(own_rank=lambda rank: 3 if rank != 3 else None)),
     ("preference_own_rank", PREFERENCES(own_rank=lambda rank: 3 if rank != 3 else None)),
-    ("heldout_candidates", lambda world: world.change(
-        "candidates", "sent", (row := world.train_row("candidates", "sent"))["query_id"],
-        chunk_ids=at(5, world.other_chunk(row, split="heldout")))),
+    (
+        "heldout_candidates",
+        lambda world: world.change(
+            "candidates",
+            "sent",
+            (row := world.train_row("candidates", "sent"))["query_id"],
+            chunk_ids=at(5, world.other_chunk(row, split="heldout")),
+        ),
+    ),
     ("heldout_queries", TRIPLETS(split="heldout")),
     ("heldout_chunks", negative(held_out_chunk)),
-    ("heldout_chunks", lambda world: world.change(
-        "triplets", "sent", (row := world.train_row("triplets", "sent"))["triplet_id"],
-        positive_ids=at(1, world.other_chunk(row, split="heldout")))),
+    (
+        "heldout_chunks",
+        lambda world: world.change(
+            "triplets",
+            "sent",
+            (row := world.train_row("triplets", "sent"))["triplet_id"],
+            positive_ids=at(1, world.other_chunk(row, split="heldout")),
+        ),
+    ),
     ("clusters_in_one_split", split_cluster),
     ("negative_is_positive", negative(lambda world, row: row["positive_ids"][1])),
     ("negative_is_positive", negative(lambda world, row: row["chunk_id"])),
@@ -254,9 +275,15 @@ WAYS: list[tuple[str, Callable[[World], str]]] = [
     ("negatives_as_promised", TRIPLETS(negative_ids=lambda ids: ids[:2])),
     ("negatives_as_promised", put("triplets", "supervised", negative_ids=[])),
     ("chunk_spans", CHUNKS(end=lambda end: end + 1)),
-    ("duplicate_queries", lambda world: world.change(
-        "queries", "sent", (rows := world.rows("queries", "sent"))[1]["query_id"],
-        normalised_text_hash=rows[0]["normalised_text_hash"])),
+    (
+        "duplicate_queries",
+        lambda world: world.change(
+            "queries",
+            "sent",
+            (rows := world.rows("queries", "sent"))[1]["query_id"],
+            normalised_text_hash=rows[0]["normalised_text_hash"],
+        ),
+    ),
     ("copied_queries", query_text("qgen", lambda text: text[: len(text) // 2], language="en")),
     ("lexical_overlap", query_text("qgen", lambda text: " ".join(reversed(text.split()[:6])), language="en")),
     ("query_language", QUERIES(language="fi")),

@@ -23,15 +23,15 @@ def checked(searched: Path, tokenizer_file: Path, tmp_path_factory: pytest.TempP
     data = Path(shutil.copytree(searched, folder / "data"))
     sent = next(v for v in all_versions(data) if v.table == "candidates")
     asked = next(
-        v
-        for v in all_versions(data)
-        if v.table == "queries" and v.manifest["stage"] == "builders.synthetic_queries"
+        v for v in all_versions(data) if v.table == "queries" and v.manifest["stage"] == "builders.synthetic_queries"
     )
     qgen = candidates.main(candidates.Candidates(str(asked), data, k=12), HashEncoder())
     assert qgen is not None
     make(data, str(sent), **CUT)
     make(data, str(qgen), **CUT)
-    judged = write(data, "preferences", "preference", [preference(row) for row in rows_of(qgen)], (qgen, *qgen.inputs()))
+    judged = write(
+        data, "preferences", "preference", [preference(row) for row in rows_of(qgen)], (qgen, *qgen.inputs())
+    )
     make(data, str(judged), positives=(1, 1), negatives=(7, 12), least=3)
     source = judged_sets.beir(folder / "sea")
     said = supervised.main(supervised.Supervised(str(source), data=data, tokenizer=str(tokenizer_file)))
