@@ -119,7 +119,7 @@ def _view(
         looked_up = ", ".join(f"{spaces.of(version, other)}::USMALLINT AS {other}_of" for other in _LOOKED_UP)
         record = ", ".join(_name(column) for column in columns(version.record))
         parts.append(
-            f"SELECT {numbers[str(version)]}::USMALLINT AS version, "
+            f"SELECT {numbers[str(version)]}::USMALLINT AS version, "  # noqa: S608 (our names, quoted paths)
             f"{firsts}[file_index::BIGINT + 1]::BIGINT + file_row_number AS row, {looked_up}, {record} "
             f"FROM read_parquet([{shards}], hive_partitioning = false)"
         )
