@@ -43,13 +43,13 @@ class Checks:
             raise UserError("Name the versions to check: `python -m builders.tables list` shows them.", exit_code=2)
         if self.threads is not None and self.threads < 1:
             raise UserError(f"--threads {self.threads} runs nothing: give 1 or more.", exit_code=2)
-        if not re.fullmatch(r"\d+(\.\d+)?\s*[KMGT]i?B", self.memory):
+        if not re.fullmatch(r"0*[1-9]\d*(\.\d+)?\s*[KMGT]i?B", self.memory):
             raise UserError(f"--memory {self.memory!r} is no amount of memory: give one such as 2GB.", exit_code=2)
 
 
 def main(config: Checks) -> "Version | None":
     """Files against their manifests, then the checks; their table and examples on stderr, the folder on stdout."""
-    from builders.quality.checking import QUALITY, check_versions, checks_hash
+    from builders.quality.checking import FAILING, QUALITY, check_versions, checks_hash
     from builders.store.version_sets import verify_files, version_set
     from builders.store.versions import find_version
 
@@ -63,7 +63,9 @@ def main(config: Checks) -> "Version | None":
     print(folder)
     if quality["errors"]:
         failed = [c["name"] for c in quality["checks"] if (c["severity"], c["status"]) == ("error", "failed")]
-        raise UserError(f"{len(failed)} checks failed ({', '.join(failed)}): their rows are in {folder / 'failing'}.")
+        what = "1 check failed" if len(failed) == 1 else f"{len(failed)} checks failed"
+        whose = "its" if len(failed) == 1 else "their"
+        raise UserError(f"{what} ({', '.join(failed)}): {whose} rows are in {folder / FAILING}, all told in {QUALITY}.")
     say(f"No check of severity error failed, {quality['warnings']} warnings: {folder / QUALITY}")
     return None
 

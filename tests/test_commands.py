@@ -15,6 +15,7 @@ from builders import (
     audit,
     candidates,
     contamination,
+    checks,
     corpus,
     cropped_sentences,
     export,
@@ -60,6 +61,7 @@ COMMANDS: list[tuple[Any, Any, list[str]]] = [
     (publish.Publish, publish.main, []),
     (contamination.Contamination, contamination.main, []),
     (audit.Audit, audit.main, []),
+    (checks.Checks, checks.main, []),
     (synthetic_triplets.SyntheticTriplets, synthetic_triplets.main, []),
     *((tables.Command, tables.main, [word]) for word in ("list", "show", "why", "diff")),
 ]

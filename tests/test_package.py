@@ -48,6 +48,12 @@ def test_the_parts_of_the_page_are_in_the_wheel(installed: Path) -> None:
     assert all((installed / name).read_bytes() == (TOP / name).read_bytes() for name in here)
 
 
+def test_every_check_is_in_the_wheel(installed: Path) -> None:
+    checks = {p.relative_to(TOP): p.read_bytes() for p in (TOP / "builders").rglob("*.sql")}
+    assert len(checks) > 60
+    assert {p.relative_to(installed): p.read_bytes() for p in installed.rglob("*.sql")} == checks
+
+
 def test_nothing_else_stands_at_the_top_of_the_wheel(installed: Path) -> None:
     assert {p.name.split("-")[0] for p in installed.iterdir()} == {"builders", "drama_train", "drama"}
 

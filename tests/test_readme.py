@@ -13,6 +13,7 @@ from builders.__main__ import Recipe, read_recipe
 from builders.audit import Audit
 from builders.candidates import Candidates
 from builders.contamination import Contamination
+from builders.checks import Checks
 from builders.corpus import Corpus
 from builders.cropped_sentences import CroppedSentences
 from builders.export import Export
@@ -43,6 +44,7 @@ CONFIGS: dict[str, Any] = {
     "builders.publish": Publish,
     "builders.contamination": Contamination,
     "builders.audit": Audit,
+    "builders.checks": Checks,
     "builders.tables": Command,
 }
 COMMANDS = re.findall(r"^    python -m (\S+)(.*)$", README, re.MULTILINE)

@@ -60,8 +60,8 @@ def check_versions(
         "memory": memory,
         "seconds": round(time.monotonic() - start, 3),
     }
-    if fault := first_fault("quality", quality):
-        raise ValueError(f"quality.json is not of its schema: {fault}")
+    if wrong := first_fault("quality", quality):
+        raise ValueError(f"quality.json is not of its schema: {wrong}")
     write_bytes(folder / QUALITY, json.dumps(quality, indent=1, ensure_ascii=False).encode())
     return quality
 

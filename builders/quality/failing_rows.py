@@ -45,8 +45,11 @@ def first_rows(batches: "Iterable[pa.RecordBatch]", names: Sequence[str]) -> Fai
 
 
 def _first(rows: "pa.Table") -> "pa.Table":
-    order = [(name, "ascending") for name in ("key", "version", "detail")]
-    return rows.sort_by(order).slice(0, KEPT).combine_chunks()
+    return (
+        rows.sort_by([("key", "ascending"), ("version", "ascending"), ("detail", "ascending")])
+        .slice(0, KEPT)
+        .combine_chunks()
+    )
 
 
 def write_failing(folder: Path, name: str, rows: "pa.Table") -> None:

@@ -34,8 +34,9 @@ class ColumnCheck:
     def sql(self) -> str:
         """The offending rows, with the first fault of each."""
         cases = " ".join(f"WHEN coalesce({condition}, false) THEN {_text(words)}" for condition, words in self.faults)
+        cases = cases or "WHEN false THEN ''"
         return (
-            f"SELECT version, coalesce({_name(self.key)}::VARCHAR, 'row ' || row) AS key, "
+            f"SELECT version, coalesce({_name(self.key)}::VARCHAR, 'row ' || row) AS key, "  # noqa: S608 (our names)
             f"CASE {cases} END || ': ' || coalesce(left({_name(self.column)}::VARCHAR, 100), 'null') AS detail "
             f"FROM {_name(self.view)} WHERE {self.condition()}"
         )
@@ -58,13 +59,21 @@ def column_checks(tables: Sequence[str], view: str, record: str) -> list[ColumnC
     ]
 
 
+# keyword: (condition of a fault, its words), of a value and what the keyword says.
+_BOUNDS = {
+    "minLength": ("length({0}) < {1}", "shorter than {1}"),
+    "minimum": ("{0} < {1}", "below {1}"),
+    "maximum": ("{0} > {1}", "above {1}"),
+    "minItems": ("len({0}) < {1}", "of fewer items than {1}"),
+    "maxItems": ("len({0}) > {1}", "of more items than {1}"),
+}
+
+
 def _faults(value: str, definition: Mapping[str, Any], *, what: str = "it") -> Iterator[tuple[str, str]]:
     """(condition, words) of each fault that a value of this definition may have. A null passes where it may be null."""
     if unknown := definition.keys() - CHECKED - NOT_ROWS:
         raise ValueError(f"no check is generated from {sorted(unknown)} of {definition}")
-    declared = definition["type"]
-    kinds = [declared] if isinstance(declared, str) else list(declared)
-    if "null" not in kinds:
+    if not _may_be_null(definition):
         yield f"{value} IS NULL", f"{what} is null"
     allowed = definition.get("enum") or [one["const"] for one in definition.get("oneOf", ())]
     if allowed:
@@ -72,46 +81,39 @@ def _faults(value: str, definition: Mapping[str, Any], *, what: str = "it") -> I
         yield f"{value} NOT IN ({listed})", f"{what} is not one of {', '.join(map(str, allowed))}"
     if "pattern" in definition:
         yield f"NOT regexp_matches({value}, {_text(definition['pattern'])})", f"{what} does not match its pattern"
-    if "minLength" in definition:
-        yield f"length({value}) < {definition['minLength']:d}", f"{what} is shorter than {definition['minLength']}"
-    if "minimum" in definition:
-        yield f"{value} < {definition['minimum']}", f"{what} is below {definition['minimum']}"
-    if "maximum" in definition:
-        yield f"{value} > {definition['maximum']}", f"{what} is above {definition['maximum']}"
-    if "number" in kinds and ("minimum" in definition or "maximum" in definition):
-        yield f"isnan({value})", f"{what} is no number"
-    if "minItems" in definition:
-        yield f"len({value}) < {definition['minItems']:d}", f"{what} has fewer than {definition['minItems']} items"
-    if "maxItems" in definition:
-        yield f"len({value}) > {definition['maxItems']:d}", f"{what} has more than {definition['maxItems']} items"
+    for keyword, (condition, words) in _BOUNDS.items():
+        if keyword in definition:
+            yield condition.format(value, definition[keyword]), f"{what} is {words.format(value, definition[keyword])}"
     if "items" in definition:
-        for condition, words in _item_faults(value, definition["items"]):
-            yield condition, words
+        yield from _item_faults(value, definition["items"])
+
+
+def _may_be_null(definition: Mapping[str, Any]) -> bool:
+    declared = definition["type"]
+    return declared == "null" or (isinstance(declared, list) and "null" in declared)
 
 
 def _item_faults(value: str, items: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Faults of the items of a list: bounds by the least and the greatest item, which need no look at each."""
-    declared = items["type"]
-    kinds = [declared] if isinstance(declared, str) else list(declared)
-    if "object" in kinds:
+    if items["type"] == "object":
         for name, definition in items["properties"].items():
-            inner = f"list_transform({value}, lambda one: one.{_name(name)})"
-            if "null" not in (definition["type"] if isinstance(definition["type"], list) else [definition["type"]]):
+            if not _may_be_null(definition):
+                inner = f"list_transform({value}, lambda one: one.{_name(name)})"
                 yield f"list_count({inner}) < len({inner})", f"an item's {name} is null"
         return
-    if "null" not in kinds:
+    if not _may_be_null(items):
         yield f"list_count({value}) < len({value})", "an item is null"
     if "minimum" in items:
         yield f"list_min({value}) < {items['minimum']}", f"an item is below {items['minimum']}"
     if "maximum" in items:
         yield f"list_max({value}) > {items['maximum']}", f"an item is above {items['maximum']}"
-    rest = {name: one for name, one in items.items() if name not in ("minimum", "maximum")}
-    for condition, words in _faults("item", {**rest, "type": [*kinds, "null"]}, what="an item"):
+    rest = {name: one for name, one in items.items() if name not in ("minimum", "maximum", "type")}
+    for condition, words in _faults("item", {**rest, "type": "null"}, what="an item"):
         yield f"len(list_filter({value}, lambda item: {condition})) > 0", words
 
 
 def shape_faults(version: Version) -> list[tuple[str, str]]:
-    """(column, what is wrong with it) where a shard's columns are not those of the record: missing, extra, other type."""
+    """(column, what is wrong) where a shard's columns are not those of the record: lacking, extra, of other type."""
     import pyarrow.parquet as pq
 
     expected = arrow_schema(version.record)

@@ -57,7 +57,7 @@ def open_versions(
     connection.execute(f"CREATE TYPE METHOD AS ENUM ({methods})")
     connection.execute("CREATE TABLE versions (version USMALLINT, name VARCHAR)")
     connection.executemany("INSERT INTO versions VALUES (?, ?)", [[number, name] for name, number in numbers.items()])
-    for table in [*RECORDS, *sorted({v.table for v in versions.versions} - RECORDS.keys())]:
+    for table in [*RECORDS, *sorted({v.table for v in versions.versions} - RECORDS.keys() - set(without))]:
         there = trained_on(versions) if table == "triplets" else versions.of(table)
         there = [] if table in without else there
         connection.execute(f"CREATE VIEW {_name(table)} AS {_view(connection, table, there, numbers, spaces)}")
@@ -119,7 +119,7 @@ def _view(
         looked_up = ", ".join(f"{spaces.of(version, other)}::USMALLINT AS {other}_of" for other in _LOOKED_UP)
         record = ", ".join(_name(column) for column in columns(version.record))
         parts.append(
-            f"SELECT {numbers[str(version)]}::USMALLINT AS version, "
+            f"SELECT {numbers[str(version)]}::USMALLINT AS version, "  # noqa: S608 (our names, quoted paths)
             f"{firsts}[file_index::BIGINT + 1]::BIGINT + file_row_number AS row, {looked_up}, {record} "
             f"FROM read_parquet([{shards}], hive_partitioning = false)"
         )

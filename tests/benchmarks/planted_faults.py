@@ -58,40 +58,46 @@ def _twins(drawn: "Drawn", place: int) -> Any:
     return iter(numbers[~drawn.held_out[numbers]][1::7].tolist())
 
 
+def item(name: str, place: int, value: Any) -> Any:
+    return lambda row: row[name].__setitem__(place, value)
+
+
+def column(name: str, value: Any) -> Any:
+    return lambda row: row.__setitem__(name, value)
+
+
+def twins(ids: Any, chunk: int) -> Any:
+    def change(row: Row) -> None:
+        row["positive_ids"][0] = ids[chunk].as_py()
+        row["negative_ids"][0] = ids[chunk + 1].as_py()
+
+    return change
+
+
+def both(ids: Any, chunk: int) -> Any:
+    def change(row: Row) -> None:
+        row["negative_ids"][:2] = [ids[chunk].as_py(), ids[chunk + 1].as_py()]
+
+    return change
+
+
+def shorter(*names: str) -> Any:
+    def change(row: Row) -> None:
+        for name in names:
+            row[name] = row[name][:-1]
+
+    return change
+
+
+def twice(row: Row) -> None:
+    for name in ("positive_ids", "positive_ranks", "positive_scores"):
+        row[name] = row[name] * 2
+
+
 def _triplet_changes(drawn: "Drawn") -> dict[int, Any]:
     ids = drawn.chunk_ids
     held_out = np.flatnonzero(drawn.held_out)
     same, near = _twins(drawn, 3), _twins(drawn, 23)
-
-    def item(name: str, place: int, value: Any) -> Any:
-        return lambda row: row[name].__setitem__(place, value)
-
-    def column(name: str, value: Any) -> Any:
-        return lambda row: row.__setitem__(name, value)
-
-    def twins(chunk: int) -> Any:
-        def change(row: Row) -> None:
-            row["positive_ids"][0] = ids[chunk].as_py()
-            row["negative_ids"][0] = ids[chunk + 1].as_py()
-
-        return change
-
-    def both(chunk: int) -> Any:
-        def change(row: Row) -> None:
-            row["negative_ids"][:2] = [ids[chunk].as_py(), ids[chunk + 1].as_py()]
-
-        return change
-
-    def shorter(*names: str) -> Any:
-        def change(row: Row) -> None:
-            for name in names:
-                row[name] = row[name][:-1]
-
-        return change
-
-    def twice(row: Row) -> None:
-        for name in ("positive_ids", "positive_ranks", "positive_scores"):
-            row[name] = row[name] * 2
 
     planned: list[Any] = []
     for time in range(TIMES):
@@ -100,12 +106,12 @@ def _triplet_changes(drawn: "Drawn") -> dict[int, Any]:
                 ["negative_is_positive", "negative_holds_query"],
                 lambda row: row["negative_ids"].__setitem__(0, row["chunk_id"]),
             ),
-            (["negative_has_positive_text"], twins(next(same))),
-            (["negative_is_near_duplicate"], twins(next(near))),
+            (["negative_has_positive_text"], twins(ids, next(same))),
+            (["negative_is_near_duplicate"], twins(ids, next(near))),
             (["negative_of_positive_document"], "beside"),
             (["negative_is_positive"], "other row"),
             (["negatives_unique"], lambda row: row["negative_ids"].__setitem__(1, row["negative_ids"][0])),
-            (["negatives_unique"], both(next(same))),
+            (["negatives_unique"], both(ids, next(same))),
             (["positives_unique"], twice),
             (["references_triplets"], item("negative_ids", 2, "nowhere.html#0000")),
             (["references_triplets"], item("positive_ids", 0, "nowhere.html#0000")),
