@@ -32,17 +32,18 @@ _LLM = ("pointwise", "likelihood", "listwise")
 class Audit:
     """Estimate how many negatives answer their query, and how many positives do not.
 
-    Example: python -m builders.audit triplets --by dense bm25 --pairs 100
+    Example: python -m builders.audit triplets --by dense pointwise --pairs 100
     """
 
     triplets: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
     """Versions of triplets; the latest where none is given."""
     data: Path = Path("data")
     """The folder of all tables."""
-    by: tuple[OpinionName, OpinionName] = ("dense", "bm25")
-    """Two second opinions. dense, bm25: a retriever's score beside the own chunk's; copy: how much of the own chunk
-    stands in the other; cross-encoder: a model that reads both texts; pointwise: an LLM says yes or no; likelihood: of
-    the query after the chunk, for small LLMs; listwise: an LLM's order of the own chunk and the row's."""
+    by: tuple[OpinionName, OpinionName] = ("dense", "copy")
+    """Two second opinions. copy: how much of the own chunk stands in the other; dense, bm25: a retriever's score beside
+    the own chunk's; cross-encoder: a model that reads both texts; pointwise: an LLM says yes or no; likelihood: of the
+    query after the chunk, for small LLMs; listwise: an LLM's order of the own chunk and the row's. dense and copy find
+    near-copies, on a laptop: for a rate ask a cross-encoder or an LLM."""
     thresholds: tuple[float, float] | None = None
     """What a score must reach to say relevant, one for each opinion. dense, bm25, copy, cross-encoder: a share of the
     own chunk's; likelihood: nats below it; listwise: places above it. Not given: as measured on planted positives."""

@@ -14,8 +14,8 @@ from builders import __main__ as recipes
 from builders import (
     audit,
     candidates,
-    contamination,
     checks,
+    contamination,
     corpus,
     cropped_sentences,
     export,

@@ -12,8 +12,8 @@ import tyro
 from builders.__main__ import Recipe, read_recipe
 from builders.audit import Audit
 from builders.candidates import Candidates
-from builders.contamination import Contamination
 from builders.checks import Checks
+from builders.contamination import Contamination
 from builders.corpus import Corpus
 from builders.cropped_sentences import CroppedSentences
 from builders.export import Export

@@ -1,6 +1,6 @@
 """What the audit finds of what is known to be relevant: edited copies of positives, and judged positives, both hidden.
 
-    python -m tests.benchmarks.bench_audit --data data --triplets triplets/... [--judged] [--rows 400] [--by dense bm25]
+    python -m tests.benchmarks.bench_audit --data data --triplets triplets/... [--judged] [--rows 400] [--by dense copy] [--seed 1]
 The data folder is copied first. Vectors that are stored in it are used again.
 """
 
@@ -23,19 +23,20 @@ def bench() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--triplets", default="triplets")
     parser.add_argument("--rows", type=int, default=400)
+    parser.add_argument("--seed", type=int, default=0, help="which rows, and which edits")
     parser.add_argument("--judged", action="store_true", help="hide judged positives, not edited copies")
-    parser.add_argument("--by", nargs=2, default=("dense", "bm25"))
+    parser.add_argument("--by", nargs=2, default=("dense", "copy"))
     parser.add_argument("--thresholds", nargs=2, type=float, default=None)
     parser.add_argument("--save", type=Path, default=None, help="Parquet of all pairs with scores and truth")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         data = Path(shutil.copytree(asked.data, Path(name) / "data"))
         triplets = find_version(data, asked.triplets, table="triplets")
-        sets = [plant_copies(triplets, data, asked.rows)] if not asked.judged else []
+        sets = [plant_copies(triplets, data, asked.rows, asked.seed)] if not asked.judged else []
         if asked.judged:
             several = any(len(row["positive_ids"]) > 1 for row in rows_of(triplets))
-            sets += [hide_judged(triplets, data, asked.rows, stand_in=False)] if several else []
-            sets += [hide_judged(triplets, data, asked.rows, stand_in=True)]
+            sets += [hide_judged(triplets, data, asked.rows, stand_in=False, seed=asked.seed)] if several else []
+            sets += [hide_judged(triplets, data, asked.rows, stand_in=True, seed=asked.seed)]
         for number, planted in enumerate(sets):
             config = Audit((str(planted.triplets),), data, tuple(asked.by), asked.thresholds, pairs=None)
             opinions = main(config)
