@@ -5,6 +5,7 @@ The texts are drawn word by word, as often as words of a language are, so that n
 """
 
 import argparse
+import os
 import random
 import resource
 import shutil
@@ -55,6 +56,7 @@ def main() -> None:
         )
         if asked.keep:
             shutil.copy(path, asked.keep)
+        print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         for attempt in range(3):
             look(path, attempt)
 

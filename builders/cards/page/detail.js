@@ -41,7 +41,7 @@ function overlapsOf(row, chunk) {
   const found = (held.index.overlaps[row] ?? []).filter(([number]) => number === chunk);
   return found.map(([, set, role, id, match, common]) => {
     const how = match === "exact" ? "the same text" : `${match}, ${share(common, 0)} in common`;
-    return el("p", { class: "warning" }, `In the evaluation set ${set}, as its ${role} `, code(id), `: ${how}.`);
+    return el("p", { class: "overlap" }, `In the evaluation set ${set}, as its ${role} `, code(id), `: ${how}.`);
   });
 }
 

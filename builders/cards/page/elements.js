@@ -110,7 +110,7 @@ function table(caption, columns, rows, { tall = false } = {}) {
   draw(rows);
   const made = el("table", {}, el("caption", { class: "unseen" }, caption), el("thead", {}, el("tr", {}, heads)), body);
   // a table wider than the screen scrolls by itself, and the keyboard can reach it to do so
-  return el("div", { class: tall ? "wide tall" : "wide", tabindex: "0", role: "region", "aria-label": caption }, made);
+  return el("div", { class: tall ? "wide tall" : "wide", tabindex: "0", role: "group", "aria-label": caption }, made);
 }
 
 function cell(column, row) {

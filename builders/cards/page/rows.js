@@ -262,7 +262,7 @@ function startRows() {
   if (levels !== null)
     said.push(
       levels
-        ? `To stay below ${number(bytes / 1e6)} MB only the first ${plural(levels, "negative")} of a row has its text here.`
+        ? `To stay below ${number(bytes / 1e6)} MB the texts of a row's negatives are here for the first ${number(levels)} alone.`
         : `To stay below ${number(bytes / 1e6)} MB the texts of negatives are left out.`,
     );
   fill(byId("said"), said.join(" "));

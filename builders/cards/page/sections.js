@@ -194,11 +194,17 @@ function stagesSection(facts) {
   return section("stages", "How it was made", el("ol", { class: "stages" }, stages));
 }
 
+// "name value, name (name value)": what was left off is not told.
 const settings = (given) =>
   Object.entries(given)
-    .filter(([, value]) => value !== null)
-    .map(([name, value]) => `${name.replaceAll("_", " ")} ${typeof value === "object" ? JSON.stringify(value) : value}`)
+    .filter(([, value]) => value !== null && JSON.stringify(value) !== "{}")
+    .map(([name, value]) => `${name.replaceAll("_", " ")} ${settingOf(value)}`)
     .join(", ");
+
+function settingOf(value) {
+  if (Array.isArray(value)) return value.map(settingOf).join(" ");
+  return value !== null && typeof value === "object" ? `(${settings(value)})` : String(value);
+}
 
 function promptsSection(prompts) {
   if (!prompts.length) return section("prompts", "Prompts", el("p", {}, "No model was asked for anything."));
