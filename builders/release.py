@@ -182,9 +182,9 @@ def _say_checks(folder: Path) -> None:
     checks = json.loads((folder / "quality.json").read_bytes())["checks"]
     failed = [check for check in checks if check["status"] == "failed"]
     for check in failed:
-        first = check["examples"][0] if check["examples"] else {"key": "it examined nothing", "detail": check["reason"]}
-        counts = f"{check['failing']:,} of {check['examined']:,} rows"
-        say(f"  {check['severity']} {check['name']}: {counts}, such as {safe(first['key'])}: {safe(first['detail'])}")
+        told = f"{check['failing']:,} of {check['examined']:,} rows" if check["examined"] else "it examined no row"
+        such = "".join(f", such as {safe(e['key'])}: {safe(e['detail'])}" for e in check["examples"][:1])
+        say(f"  {check['severity']} {check['name']}: {told}{such}")
     say(f"  {len(checks)} checks, {len(failed)} failed")
 
 
