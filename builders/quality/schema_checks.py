@@ -11,7 +11,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # What of a definition is checked, or needs no check: a keyword that is in neither is one that nobody looks at.
-CHECKED = {"type", "enum", "const", "pattern", "minLength", "minimum", "maximum", "minItems", "maxItems", "items"}
+CHECKED = {
+    "type",
+    "enum",
+    "const",
+    "pattern",
+    "minLength",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+}
+CHECKED |= {"minItems", "maxItems", "items"}
 NOT_ROWS = {"description", "title", "format", "oneOf", "properties", "required", "additionalProperties"}
 
 
@@ -64,6 +75,8 @@ _BOUNDS = {
     "minLength": ("length({0}) < {1}", "shorter than {1}"),
     "minimum": ("{0} < {1}", "below {1}"),
     "maximum": ("{0} > {1}", "above {1}"),
+    "exclusiveMinimum": ("{0} <= {1}", "not above {1}"),
+    "exclusiveMaximum": ("{0} >= {1}", "not below {1}"),
     "minItems": ("len({0}) < {1}", "of fewer items than {1}"),
     "maxItems": ("len({0}) > {1}", "of more items than {1}"),
 }
@@ -97,9 +110,8 @@ def _item_faults(value: str, items: Mapping[str, Any]) -> Iterator[tuple[str, st
     """Faults of the items of a list: bounds by the least and the greatest item, which need no look at each."""
     if items["type"] == "object":
         for name, definition in items["properties"].items():
-            if not _may_be_null(definition):
-                inner = f"list_transform({value}, lambda one: one.{_name(name)})"
-                yield f"list_count({inner}) < len({inner})", f"an item's {name} is null"
+            for condition, words in _faults(f"item.{_name(name)}", definition, what=f"an item's {name}"):
+                yield f"len(list_filter({value}, lambda item: {condition})) > 0", words
         return
     if not _may_be_null(items):
         yield f"list_count({value}) < len({value})", "an item is null"
