@@ -14,7 +14,7 @@ FROM triplets JOIN (
         SELECT pairs.row, count(DISTINCT pairs.chunk) AS alike
         FROM pairs JOIN (SELECT DISTINCT row, text FROM chunk_facts WHERE text_shared) AS facts
             ON facts.row = pairs.chunk
-        WHERE pairs.text_shared AND pairs.place < 0
+        WHERE pairs.is_twin AND pairs.place < 0
         GROUP BY pairs.row, facts.text HAVING count(DISTINCT pairs.chunk) > 1
     ) GROUP BY row
 ) AS repeated ON repeated.row = triplets.row

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from builders.quality.failing_rows import FailingRows, first_rows
 from builders.quality.headers import Check, needed
-from builders.quality.schema_checks import ColumnCheck, counting_sql
+from builders.quality.schema_checks import OF_FINDINGS, ColumnCheck, counting_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -57,7 +57,8 @@ class Runner:
             start = time.monotonic()
             failing = self._failing(check.sql()) if count else first_rows([], self.names)
             self.keep(check.name, failing)
-            yield column_entry(check, int(row[0]), failing, each + time.monotonic() - start)
+            status = None if row[0] or check.record not in OF_FINDINGS else "not_run"
+            yield column_entry(check, int(row[0]), failing, each + time.monotonic() - start, status=status)
 
     def _closure(self, sql: str) -> list[str]:
         """The prepared tables that the SQL reads, each after those that it is made of."""
@@ -108,6 +109,8 @@ def entry(
     }
 
 
-def column_entry(check: ColumnCheck, examined: int, failing: FailingRows, seconds: float) -> dict[str, Any]:
+def column_entry(
+    check: ColumnCheck, examined: int, failing: FailingRows, seconds: float, *, status: str | None = None
+) -> dict[str, Any]:
     as_check = Check(check.name, "error", check.tables, "", 0.0, check.reason, "")
-    return entry(as_check, examined, failing, seconds)
+    return entry(as_check, examined, failing, seconds, status=status)

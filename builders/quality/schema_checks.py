@@ -11,8 +11,22 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # What of a definition is checked, or needs no check: a keyword that is in neither is one that nobody looks at.
-CHECKED = {"type", "enum", "const", "pattern", "minLength", "minimum", "maximum", "minItems", "maxItems", "items"}
+CHECKED = {
+    "type",
+    "enum",
+    "const",
+    "pattern",
+    "minLength",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+}
+CHECKED |= {"minItems", "maxItems", "items"}
 NOT_ROWS = {"description", "title", "format", "oneOf", "properties", "required", "additionalProperties"}
+
+# Records of what was found in other rows: none of them is the best that can be, and no reason to fail.
+OF_FINDINGS = ("overlap",)
 
 
 @dataclass(frozen=True)
@@ -20,6 +34,7 @@ class ColumnCheck:
     """One column of one record: `faults` are (SQL condition of an offending row, what is wrong, in words)."""
 
     name: str
+    record: str
     tables: tuple[str, ...]
     view: str
     key: str
@@ -48,6 +63,7 @@ def column_checks(tables: Sequence[str], view: str, record: str) -> list[ColumnC
     return [
         ColumnCheck(
             f"schema.{record}.{column}",
+            record,
             tuple(tables),
             view,
             key,
@@ -64,6 +80,8 @@ _BOUNDS = {
     "minLength": ("length({0}) < {1}", "shorter than {1}"),
     "minimum": ("{0} < {1}", "below {1}"),
     "maximum": ("{0} > {1}", "above {1}"),
+    "exclusiveMinimum": ("{0} <= {1}", "not above {1}"),
+    "exclusiveMaximum": ("{0} >= {1}", "not below {1}"),
     "minItems": ("len({0}) < {1}", "of fewer items than {1}"),
     "maxItems": ("len({0}) > {1}", "of more items than {1}"),
 }
@@ -97,9 +115,8 @@ def _item_faults(value: str, items: Mapping[str, Any]) -> Iterator[tuple[str, st
     """Faults of the items of a list: bounds by the least and the greatest item, which need no look at each."""
     if items["type"] == "object":
         for name, definition in items["properties"].items():
-            if not _may_be_null(definition):
-                inner = f"list_transform({value}, lambda one: one.{_name(name)})"
-                yield f"list_count({inner}) < len({inner})", f"an item's {name} is null"
+            for condition, words in _faults(f"item.{_name(name)}", definition, what=f"an item's {name}"):
+                yield f"len(list_filter({value}, lambda item: {condition})) > 0", words
         return
     if not _may_be_null(items):
         yield f"list_count({value}) < len({value})", "an item is null"

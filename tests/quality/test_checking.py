@@ -76,6 +76,15 @@ def test_a_check_that_examines_nothing_fails(data: Path, tmp_path: Path) -> None
     assert checks["unique_chunks"]["status"] == "passed"
 
 
+def test_findings_that_are_none_fail_nothing(data: Path, tmp_path: Path) -> None:
+    write(data, "contamination", "overlap", [], (World(data).version("triplets"),))
+    quality = check_versions(as_set(data), tmp_path / "checks")
+    checks = by_name(quality)
+    assert checks["schema.overlap.share"]["status"] == "not_run"
+    assert checks["schema.overlap"]["status"] == "passed"
+    assert quality["errors"] == 0
+
+
 def test_chunks_alone_are_checked_alone(checked: Path, tmp_path: Path) -> None:
     chunks = World(checked).version("chunks")
     quality = check_versions(version_set([chunks]), tmp_path / "checks")

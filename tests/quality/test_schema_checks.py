@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pyarrow as pa
 import pytest
 
@@ -42,8 +43,6 @@ def plain_row(record: str) -> dict[str, Any]:
 
 
 def _fault_of(record: str, name: str, value: Any) -> bool:
-    import jsonschema
-
     return not jsonschema.Draft202012Validator(load_schema(record)["properties"][name]).is_valid(value)
 
 
@@ -98,6 +97,36 @@ def test_a_keyword_that_nobody_checks_is_no_schema(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(schema_checks, "key_column", lambda _: "it")
     with pytest.raises(ValueError, match=r"no check is generated from \['multipleOf'\]"):
         column_checks(["t"], "t", "even")
+
+
+def test_the_fields_of_objects_in_a_list_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = {
+        "by": {"type": "string", "enum": ["a", "b"], "description": "Who said it."},
+        "share": {"type": ["number", "null"], "exclusiveMinimum": 0, "description": "A share."},
+    }
+    items = {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
+    schema = {
+        "properties": {
+            "id": {"type": "string", "description": "Its id."},
+            "said": {"type": "array", "items": items, "description": "What was said."},
+        }
+    }
+    for name in ("load_schema", "key_column"):
+        monkeypatch.setattr(schema_checks, name, {"load_schema": lambda _: schema, "key_column": lambda _: "id"}[name])
+    tried: list[list[dict[str, Any]]] = [
+        [],
+        [{"by": "a", "share": 0.5}],
+        [{"by": "b", "share": None}],
+        [{"by": "c", "share": 0.5}],
+        [{"by": "a", "share": 1.0}, {"by": None, "share": 1.0}],
+        [{"by": "a", "share": 0.0}],
+    ]
+    rows = [{"id": str(number), "said": said} for number, said in enumerate(tried)]
+    struct = pa.struct([("by", pa.string()), ("share", pa.float64())])
+    failing, _ = outcomes("said", rows, pa.schema([("id", pa.string()), ("said", pa.list_(struct))]))
+    validator = jsonschema.Draft202012Validator(schema)
+    assert failing["said"].rows["key"].to_pylist() == [row["id"] for row in rows if not validator.is_valid(row)]
+    assert failing["said"].rows["key"].to_pylist() == ["3", "4", "5"]
 
 
 def chunks(data: Path) -> Version:

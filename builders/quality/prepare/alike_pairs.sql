@@ -5,7 +5,7 @@ WITH twins AS MATERIALIZED (
     SELECT pairs.*, facts.text, facts.cluster
     FROM pairs JOIN (SELECT DISTINCT row, text, cluster FROM chunk_facts WHERE text_shared OR cluster_shared) AS facts
         ON facts.row = pairs.chunk
-    WHERE pairs.text_shared OR pairs.cluster_shared
+    WHERE pairs.is_twin
 )
 SELECT n.row, n.chunk, n.method, p.row AS other_row, p.chunk AS other_chunk, p.method AS other_method, p.place
 FROM pairs AS n JOIN pairs AS p ON p.words = n.words AND p.document = n.document
