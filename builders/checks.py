@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from builders.store.versions import Version
 
 SHOWN = 2  # examples of each failing check
+NAMED = 8  # failed checks in the sentence at the end; the lines above it have them all
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,10 @@ def main(config: Checks) -> "Version | None":
     if quality["errors"]:
         failed = [c["name"] for c in quality["checks"] if (c["severity"], c["status"]) == ("error", "failed")]
         what = "1 check failed" if len(failed) == 1 else f"{len(failed)} checks failed"
+        named = ", ".join(failed[:NAMED]) + (f" and {len(failed) - NAMED} more" if len(failed) > NAMED else "")
         whose = "its" if len(failed) == 1 else "their"
-        raise UserError(f"{what} ({', '.join(failed)}): {whose} rows are in {folder / FAILING}, all told in {QUALITY}.")
+        where = f"{whose} rows are in {folder / FAILING}" if (folder / FAILING).exists() else "they examined no row"
+        raise UserError(f"{what} ({named}): {where}, all is told in {folder / QUALITY}.")
     say(f"No check of severity error failed, {quality['warnings']} warnings: {folder / QUALITY}")
     return None
 

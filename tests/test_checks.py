@@ -11,6 +11,7 @@ from builders.cli.command import run
 from builders.cli.errors import UserError
 from builders.store.versions import all_versions
 from tests.quality.breaking import World
+from tests.triplet_making import write
 
 
 @pytest.fixture
@@ -75,6 +76,13 @@ def test_a_wrong_use_is_one_sentence(settings: dict[str, object], told: str) -> 
 def test_a_version_that_is_not_there_is_2(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert checks(data, "triplets") == 2
     assert "There is no finished version triplets" in capsys.readouterr().err
+
+
+def test_many_failed_checks_are_still_one_sentence(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    empty = write(data, "queries", "query", [], ())
+    assert checks(data, str(empty)) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert len(last) < 600 and " more): they examined no row, all is told in " in last
 
 
 def test_hostile_text_is_escaped_on_the_terminal(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

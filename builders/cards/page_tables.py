@@ -64,7 +64,10 @@ def _view(db: "duckdb.DuckDBPyConnection", name: str, record: str, versions: Seq
 
 def scan(versions: Sequence[Version]) -> str:
     """SQL that reads the rows of these versions, with a column `version`."""
-    parts = [f"SELECT {_quoted(str(v))} AS version, * FROM read_parquet([{_files(v)}])" for v in versions]  # noqa: S608
+    parts = [
+        f"SELECT {_quoted(str(v))} AS version, * FROM read_parquet([{_files(v)}], hive_partitioning = false)"  # noqa: S608 (quoted)
+        for v in versions
+    ]
     return " UNION ALL BY NAME ".join(parts)
 
 

@@ -12,16 +12,17 @@ from builders.store.versions import Version
 if TYPE_CHECKING:
     import duckdb
 
-_ALL = "SELECT * FROM read_parquet($shards)"
+_ALL = "SELECT * FROM read_parquet($shards, hive_partitioning = false)"
 # A row that several versions hold is that of the first of them, as in a release.
 _ONCE = """
-    SELECT r.* FROM read_parquet($shards, filename = true) r LEFT JOIN {repeats} USING ("{key}")
+    SELECT r.* FROM read_parquet($shards, filename = true, hive_partitioning = false) r
+    LEFT JOIN {repeats} USING ("{key}")
     WHERE first IS NULL OR first = list_position($shards, filename)
 """
 _REPEATS = """
     CREATE TEMP TABLE {repeats} AS
     SELECT "{key}", min(list_position($shards, filename)) AS first
-    FROM read_parquet($shards, filename = true) GROUP BY "{key}" HAVING count(*) > 1
+    FROM read_parquet($shards, filename = true, hive_partitioning = false) GROUP BY "{key}" HAVING count(*) > 1
 """
 
 

@@ -62,7 +62,7 @@ class CleanRows:
 
         versions = versions_behind([self.triplets], "queries")
         found = [
-            pl.scan_parquet(v.shards())
+            pl.scan_parquet(v.shards(), glob=False)
             .select(query_id=key_column(v.record), text="text")
             .filter(pl.col("query_id").is_in(ids.to_list()))
             for v in versions
@@ -80,7 +80,9 @@ def _overlaps(contamination: Path) -> "pl.DataFrame":
     version = read_version(contamination)
     assert version is not None
     order = {name: number for number, name in enumerate(MATCHES)}
-    found = pl.scan_parquet(version.shards()).drop("overlap_id", "source", "language", "split", "training_text_hash")
+    found = pl.scan_parquet(version.shards(), glob=False).drop(
+        "overlap_id", "source", "language", "split", "training_text_hash"
+    )
     return (
         found.with_columns(order=pl.col("match").replace_strict(order, return_dtype=pl.Int8))
         .sort(

@@ -42,7 +42,7 @@ def _is_input(version: Version, of: Version) -> bool:
 def _overlaps(version: Version) -> list[dict[str, Any]]:
     import polars as pl
 
-    found = pl.scan_parquet(version.shards()).select("row_id", *ORDER).collect()
+    found = pl.scan_parquet(version.shards(), glob=False).select("row_id", *ORDER).collect()
     if found.is_empty():
         return []
     held = [_rows_holding(triplets, found.select("kind", "row_id").unique()) for triplets in version.inputs()]

@@ -39,10 +39,10 @@ class RevisedRows:
     def __call__(self, shard: int) -> TableResult:
         import polars as pl
 
-        rows = pl.read_parquet(self.triplets.shards()[shard])
+        rows = pl.read_parquet(self.triplets.shards()[shard], glob=False)
         before = pl.min_horizontal(pl.col("negative_ids").list.len(), self.least)
         drafts = rows.drop("triplet_id").with_columns(own_rank=pl.lit(None, pl.Int32), least=before)
-        named = relevant_negatives(pl.scan_parquet(self.opinions.shards()[shard])).collect()
+        named = relevant_negatives(pl.scan_parquet(self.opinions.shards()[shard], glob=False)).collect()
         moved, counts = _taken_out(drafts, named, self.policy)
         if self.policy == "drop":
             return sorted_out(moved, len(rows), counts, None)

@@ -45,10 +45,10 @@ _BAND = " ".join(f"WHEN rank <= {last} THEN '{first}..{last}'" for first, last i
 _PAIRS = f"""
 WITH lists AS (
   SELECT *, 'positive' AS side, positive_ids AS ids, positive_ranks AS ranks, positive_scores AS scores
-  FROM read_parquet($shard)
+  FROM read_parquet($shard, hive_partitioning = false)
   UNION ALL BY NAME
   SELECT *, 'negative' AS side, negative_ids AS ids, negative_ranks AS ranks, negative_scores AS scores
-  FROM read_parquet($shard)
+  FROM read_parquet($shard, hive_partitioning = false)
 ), pairs AS (
   SELECT triplet_id, query_id, chunk_id AS own_id, method, source, language, split, normalised_text_hash, retriever,
     side, unnest(ids) AS chunk_id, unnest(ranks) AS rank

@@ -20,8 +20,14 @@ NO_CHECK = "no such check"
 # What rows are counted by; a chunk has no method.
 GROUPS = {"corpus": "source", "queries": "method", "triplets": "method"}
 _COUNT = """
-    WITH a AS (SELECT "{key}" AS key, "{group}" AS kind, hash({row}) AS row FROM read_parquet($before)),
-         b AS (SELECT "{key}" AS key, "{group}" AS kind, hash({row}) AS row FROM read_parquet($after))
+    WITH a AS (
+        SELECT "{key}" AS key, "{group}" AS kind, hash({row}) AS row
+        FROM read_parquet($before, hive_partitioning = false)
+    ),
+    b AS (
+        SELECT "{key}" AS key, "{group}" AS kind, hash({row}) AS row
+        FROM read_parquet($after, hive_partitioning = false)
+    )
     SELECT coalesce(b.kind, a.kind) AS kind,
            count(*) FILTER (a.row IS NULL) AS added, count(*) FILTER (b.row IS NULL) AS dropped,
            count(*) FILTER (a.row <> b.row) AS changed, count(*) FILTER (a.row = b.row) AS same

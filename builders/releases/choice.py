@@ -44,6 +44,11 @@ def choose(data: Path, names: Sequence[str]) -> Chosen:
         raise UserError(
             f"{told}: name versions of triplets (`python -m builders.tables list` shows what there is).", exit_code=2
         )
+    if not sum(version.manifest["rows"]["out"] for version in triplets):
+        raise UserError(
+            f"{', '.join(map(str, triplets))} hold no row: `python -m builders.tables show {triplets[0]}` tells "
+            "why; release versions that have some."
+        )
     chosen = Chosen(triplets, version_set(named))
     _check_revisions(chosen)
     _check_about(chosen)
@@ -74,10 +79,10 @@ def _check_about(chosen: Chosen) -> None:
 
 
 def _check_schemas(chosen: Chosen) -> None:
-    for config in TABLES:
-        for version in chosen.rows_of(config):
-            if version.manifest["identity"]["schema"] != schema_hash(version.record):
-                raise UserError(
-                    f"{version} was made when a row of {version.table} had other columns: make it again with "
-                    f"{version.manifest['stage']}, and what comes after it."
-                )
+    about = [version for table in ABOUT for version in chosen.versions.of(table)]
+    for version in [*(version for config in TABLES for version in chosen.rows_of(config)), *about]:
+        if version.manifest["identity"]["schema"] != schema_hash(version.record):
+            raise UserError(
+                f"{version} was made when a row of {version.table} had other columns: make it again with "
+                f"{version.manifest['stage']}, and what comes after it."
+            )

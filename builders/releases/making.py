@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from builders.cli.errors import UserError
 from builders.releases.changelog import Changes, write_changelog
 from builders.releases.changes import check_changes, row_changes, version_changes
 from builders.releases.choice import TABLES, Chosen
@@ -51,6 +52,7 @@ def write_release(wanted: Wanted, chosen: Chosen, folder: Path, work: Path) -> d
     _write_prompts(chosen, folder)
     # failing rows stay out: those of preferences, say, have columns that are not released
     quality = redacted(check_versions(chosen.versions, work, memory=wanted.memory))
+    refuse_shapes(quality)
     write_json(folder / "quality.json", quality)
     configs = _write_rows(wanted, chosen, folder, work)
     finished = datetime.now(UTC).isoformat(timespec="seconds")
@@ -80,6 +82,18 @@ def write_release(wanted: Wanted, chosen: Chosen, folder: Path, work: Path) -> d
     write_card(folder, facts)
     write_page(folder / "report.html", facts, chosen.versions, rows=options["rows"])
     return write_manifest(folder, told, options)
+
+
+def refuse_shapes(quality: Mapping[str, Any]) -> None:
+    """UserError where a table lacks a column or has it of another type: neither card nor page can read it."""
+    for check in quality["checks"]:
+        is_shape = check["name"].startswith("schema.") and check["name"].count(".") == 1
+        if is_shape and check["status"] == "failed" and check["examples"]:
+            first = check["examples"][0]
+            raise UserError(
+                f"{', '.join(check['tables'])} cannot be released, since {first['detail']}: make that version again, "
+                "and what comes after it (builders.checks names it)."
+            )
 
 
 def _connection(wanted: Wanted, work: Path) -> "AbstractContextManager[duckdb.DuckDBPyConnection]":

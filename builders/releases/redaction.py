@@ -3,9 +3,17 @@
 import re
 from typing import Any
 
-# Where a path may begin inside a text: not in a URL, a tag or a word with a slash. A path is two slashes at least, so
-# that a model's switch such as /no_think stays.
-_IN_TEXT = re.compile(r"(?<![^\s\"'=(\[{,])(?:~|[A-Za-z]:)?[/\\]+(?:[^\s/\\\"']+[/\\]+)+")
+# Where a path may begin inside a text: not in a URL, a tag or a word with a slash; after a colon (path:/a/b) with one
+# slash, since two are a URL's. A path is two slashes at least, so that a model's switch such as /no_think stays.
+_IN_TEXT = re.compile(
+    r"(?:(?<![^\s\"'=(\[{,;`|+@“‘«])(?:file://|~|[A-Za-z]:)?[/\\]+|(?<=[^\W\d_]{2}:)[/\\](?![/\\]))"
+    r"(?:[^\s/\\\"'`]+[/\\]+)+"
+)
+# Of a URL the user and password, and what follows a name such as token= in its query.
+_USER = re.compile(r"(?<=://)[^\s/?#@]*:[^\s/?#]*@|(?<=://)[^\s/?#@]{12,}@")
+_QUERY = re.compile(
+    r"(?<=[?&])((?:api_?|access_?)?(?:key|token)|password|secret|sig(?:nature)?)=[^\s&#\"'(]+", re.IGNORECASE
+)
 _WHOLE = re.compile(r"(?:file://|~|[A-Za-z]:)?[/\\]+[^\n]*[/\\][^\n]*")
 _TOKEN = re.compile(r"\b(hf_|sk-|ghp_|github_pat_|xox[a-z]-|AKIA)[A-Za-z0-9_-]{12,}")
 _SECRET_KEY = re.compile(r"(?:^|_)(?:api_?key|access_?key|token|password|secret|authorization)$", re.IGNORECASE)
@@ -31,7 +39,8 @@ def redacted_text(text: str) -> str:
     """The same of one text. A path may hold spaces where it is all there is."""
     if _WHOLE.fullmatch(text):
         text = re.split(r"[/\\]", text.rstrip("/\\"))[-1]
-    return _TOKEN.sub(HIDDEN, _IN_TEXT.sub("", text))
+    text = _QUERY.sub(rf"\1={HIDDEN}", _USER.sub("", _IN_TEXT.sub("", text)))
+    return _TOKEN.sub(HIDDEN, text)
 
 
 def _is_secret(key: str, value: Any) -> bool:

@@ -52,7 +52,8 @@ def find_repeats(versions: Sequence[Version], connection: "duckdb.DuckDBPyConnec
         return Repeats(key)
     shards = [version.shards() for version in versions]
     selects = [
-        f'SELECT "{key}" AS key, {number} AS number, hash(t) AS row FROM read_parquet($files_{number}) t'  # noqa: S608
+        f'SELECT "{key}" AS key, {number} AS number, hash(t) AS row '  # noqa: S608
+        f"FROM read_parquet($files_{number}, hive_partitioning = false) t"
         for number, files in enumerate(shards)
         if files
     ]
@@ -69,7 +70,8 @@ def _told(versions: Sequence[Version], key: str, value: str, connection: "duckdb
     """Which two versions differ, and in which column."""
     held = []
     for version in versions:
-        query = f'SELECT * FROM read_parquet($files) WHERE "{key}" = $key LIMIT 1'  # noqa: S608 (a column of a schema)
+        rows = "SELECT * FROM read_parquet($files, hive_partitioning = false)"
+        query = f'{rows} WHERE "{key}" = $key LIMIT 1'
         result = connection.execute(query, {"files": [str(s) for s in version.shards()], "key": value})
         names = [column[0] for column in result.description or ()]
         held += [(version, dict(zip(names, row, strict=True))) for row in result.fetchall()]

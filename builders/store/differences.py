@@ -115,7 +115,7 @@ def _input_hashes(version: Version) -> dict[str, int]:
 def _scan(version: Version) -> "pl.LazyFrame":
     import polars as pl
 
-    return pl.scan_parquet(version.shards())
+    return pl.scan_parquet(version.shards(), glob=False)
 
 
 def rejected_reasons(version: Version) -> dict[str, str]:
@@ -124,5 +124,5 @@ def rejected_reasons(version: Version) -> dict[str, str]:
 
     if not version.rejected_shards():
         return {}
-    found = pl.scan_parquet(version.rejected_shards()).select("row_id", "reason").collect()
+    found = pl.scan_parquet(version.rejected_shards(), glob=False).select("row_id", "reason").collect()
     return dict(found.iter_rows())

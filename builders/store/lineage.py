@@ -112,7 +112,8 @@ def _select(shards: list[Path], column: str, row_id: str) -> dict[str, Any] | No
         return None
     import duckdb
 
-    query = f'SELECT * FROM read_parquet($files) WHERE "{column}" = $id LIMIT 1'  # noqa: S608 (a column of a schema)
+    rows = "SELECT * FROM read_parquet($files, hive_partitioning = false)"
+    query = f'{rows} WHERE "{column}" = $id LIMIT 1'
     try:
         result = _duckdb().execute(query, {"files": [str(s) for s in shards], "id": row_id})
         row = result.fetchone()

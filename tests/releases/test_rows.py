@@ -1,5 +1,6 @@
 """The rows of a release are those of its versions: each once, in files of bounded size, and never two under one key."""
 
+import json
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from builders.cli.errors import UserError
 from builders.releases import shards
+from builders.releases.making import refuse_shapes
 from builders.releases.manifests import parquet_files
 from builders.releases.shards import Shards
 from builders.store.content import content_hash
@@ -143,6 +145,32 @@ def test_a_version_of_other_columns_is_refused(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("builders.releases.choice.schema_hash", lambda record: "0" * 16)
     with pytest.raises(UserError, match=r"^chunks/\w+ was made when a row of chunks had other columns: make it again"):
         released([version], tmp_path / "out")
+
+
+def test_opinions_of_other_columns_are_refused(tmp_path: Path) -> None:
+    version = small(tmp_path / "data")
+    opinions = written(tmp_path / "data", "opinions", "opinion", [[]], [version])
+    path = opinions.folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["identity"]["schema"] = "0" * 16
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match=r"^opinions/\w+ was made when a row of opinions had other columns"):
+        released([version, opinions], tmp_path / "out")
+
+
+def test_triplets_without_a_row_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    version = small(tmp_path / "data", negatives=())
+    with pytest.raises(UserError, match=rf"^{version} hold no row: `python -m builders.tables show {version}`"):
+        released([version], tmp_path / "out")
+
+
+def test_a_table_that_lacks_a_column_is_no_release_and_no_traceback(tmp_path: Path) -> None:
+    shape = {"name": "schema.candidates", "status": "failed", "tables": ["candidates"]}
+    fault = {"key": "own_rank", "detail": "00000.parquet has no column own_rank"}
+    passed = {"name": "schema.candidates.own_rank", "status": "failed", "tables": ["candidates"], "examples": [fault]}
+    refuse_shapes({"checks": [passed, shape | {"examples": []}]})
+    with pytest.raises(UserError, match=r"^candidates cannot be released, since 00000\.parquet has no column own_rank"):
+        refuse_shapes({"checks": [passed, shape | {"examples": [fault]}]})
 
 
 def test_a_table_edited_by_hand_is_named_by_its_file(tmp_path: Path) -> None:
