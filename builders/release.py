@@ -110,6 +110,7 @@ def release(config: Release) -> Released | None:
 
     UserError where the versions do not belong together or were changed by hand, or the folder holds something else.
     """
+    from builders.cards.licence_check import check_licences
     from builders.releases.choice import choose
     from builders.releases.making import Wanted, write_release
     from builders.releases.manifests import already_released, version_list
@@ -125,6 +126,7 @@ def release(config: Release) -> Released | None:
     out = config.out or config.data.parent / "releases" / f"{config.name}-{name}"
     if config.dry_run:
         _show(chosen, negatives, f"{config.name} {name}", out, config.memory)
+        check_licences(chosen.versions, config.licences(), config.memory)
         return None
     identity = {
         "name": config.name,

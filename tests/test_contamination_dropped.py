@@ -132,6 +132,12 @@ def test_facts_are_counted_by_set_kind_role_and_match(made: Made, capsys: pytest
         ]
         assert (one["texts"], one["rows"]) == (len(texts), len(held))
         assert one["texts"] >= one["rows"] > 0
+    texts = {(r["kind"], r["row_id"]) for r in rows}
+    assert facts["rows"] == sum(
+        ("query", r["query_id"]) in texts or any(("positive", one) in texts for one in r["positive_ids"])
+        for r in rows_of(made.triplets)
+    )
+    assert facts["rows"] < sum(one["rows"] for one in facts["overlaps"])
     assert len(facts["overlaps"]) >= 6
     told = capsys.readouterr().err
     assert re.search(

@@ -162,9 +162,22 @@ def test_every_config_opens_from_the_real_card(whole: Path, tmp_path: Path) -> N
 
 def test_a_licence_that_cannot_be_told_is_asked_for_before_anything_is_written(home: Path, tmp_path: Path) -> None:
     config = Release("notes", ("triplets",), data=home / "tables", out=tmp_path / "out")
-    with pytest.raises(UserError, match=r"The licence of the model .*writer, which writes queries, is not known"):
-        release(config)
+    for dry in (False, True):
+        with pytest.raises(UserError, match=r"The licence of the model .*writer, which writes queries, is not known"):
+            release(replace(config, dry_run=dry))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_licence_that_is_given_is_one_and_says_where_it_changes_nothing(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    writer = home / "models" / "writer"
+    config = Release("notes", ("triplets",), data=home / "tables", out=tmp_path / "out", dry_run=True)
+    assert release(replace(config, licence=(f"{writer}=MIT", "notes=CC-BY-4.0"))) is None
+    told = capsys.readouterr().err
+    assert "--licence notes=CC-BY-4.0 changes nothing: all documents of notes state theirs, MIT." in told
+    with pytest.raises(UserError, match=r"The licence '\(\)' of the source notes is no SPDX expression"):
+        release(replace(config, licence=(f"{writer}=MIT", "notes=()")))
 
 
 def test_a_release_that_is_there_is_not_made_again_and_nothing_is_overwritten(
@@ -332,7 +345,7 @@ def test_only_triplets_and_what_is_about_them_can_be_named(stand_ins_used: None,
     [
         ({"name": "my data"}, "--name 'my data' cannot be a name on the Hub"),
         ({"repository": "name"}, "--repository 'name' names no owner: give it as owner/name."),
-        ({"repository": "me/my data"}, "--repository:  'my data' cannot be a name on the Hub"),
+        ({"repository": "me/my data"}, "--repository 'me/my data': 'my data' cannot be a name on the Hub"),
         ({"release": "1.0"}, "--release '1.0' is no semantic version: write it like v1.0.0."),
         ({"licence": ("MIT",)}, "--licence 'MIT' is not SOURCE=SPDX: write it like docs=CC-BY-4.0."),
         ({"licence": ("docs=",)}, "--licence 'docs=' is not SOURCE=SPDX"),

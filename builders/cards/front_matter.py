@@ -27,7 +27,7 @@ def front_matter(facts: Mapping[str, Any]) -> str:
         language=sorted(languages),
         multilinguality="multilingual" if len(languages) > 1 else "monolingual",
         **_licence(facts["licence"]["strictest"]),
-        annotations_creators=["machine-generated"],
+        annotations_creators=["found", "machine-generated"] if _judged(facts) else ["machine-generated"],
         language_creators=["found", "machine-generated"] if _written(facts) else ["found"],
         size_categories=[facts["size_category"]],
         task_categories=["text-retrieval"],
@@ -48,6 +48,10 @@ def _licence(expression: str) -> dict[str, Any]:
     slug = "-".join("".join(c if c.isalnum() or c == "." else " " for c in expression.lower()).split())
     where = link(names[0]) if len(names) == 1 else None
     return {"license": "other", "license_name": slug, "license_link": where or LICENCE_FILE}
+
+
+def _judged(facts: Mapping[str, Any]) -> bool:
+    return any(row["name"] == "supervised" for row in facts["methods"])
 
 
 def _written(facts: Mapping[str, Any]) -> bool:

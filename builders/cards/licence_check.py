@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 from builders.cards.licence_facts import check_names, model_facts, source_licences
+from builders.cards.licences import read_expression
 from builders.cards.released import released
 from builders.cards.rows import rows_of
+from builders.cli.progress import say
 from builders.store.version_sets import VersionSet
 
 
@@ -13,5 +15,12 @@ def check_licences(versions: VersionSet, licences: Mapping[str, str], memory: st
     given = released(versions)
     models = model_facts(versions, licences)
     with rows_of(memory) as rows:
-        source_licences(rows, given, licences, models)
         check_names(rows, given, licences)
+        sources = source_licences(rows, given, licences, models)
+    for name in licences.keys() & sources.keys():
+        stated = [one["licence"] for one in sources[name] if one["stated"] and read_expression(one["stated"])]
+        if len(stated) == len(sources[name]):
+            say(
+                f"--licence {name}={licences[name]} changes nothing: all documents of {name} state theirs, "
+                f"{' and '.join(sorted(set(stated)))}."
+            )

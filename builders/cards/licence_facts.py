@@ -17,7 +17,9 @@ WRITTEN_BY_MODEL = "builders.synthetic_triplets"
 
 
 def check_names(rows: Rows, released: Released, given: Mapping[str, str]) -> None:
-    """UserError for a licence of something that the release does not hold: a misspelt name would be passed over."""
+    """UserError for a licence that is none, or of something that the release does not hold: a misspelt name would be
+    passed over.
+    """
     sources = [source for (source,) in rows.ask(released.chunks, "SELECT DISTINCT source FROM rows")]
     names = {*sources, *(model_id for model_id, _, _ in asked_models(released.versions))}
     for name in given:
@@ -27,6 +29,7 @@ def check_names(rows: Rows, released: Released, given: Mapping[str, str]) -> Non
                 f"it holds {', '.join(sorted(names))}.",
                 exit_code=2,
             )
+        checked_expression(given[name], f"the {'source' if name in sources else 'model'} {name}")
 
 
 def model_facts(versions: VersionSet, given: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -13,6 +13,12 @@ from builders.store.resources import resource
 # A licence of one's own, as SPDX writes it.
 _OWN = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")
 _VERSION = re.compile(r"-[0-9.]+(-only|-or-later)?$|-only$|-or-later$")
+# Version 2 of the GPL without "or later" is at odds with version 3 (gnu.org/licenses/gpl-faq.html#AllCompatibility);
+# of the LGPL, versions 2 allow to go on under any later GPL.
+_GPL_2_ALONE = re.compile(r"GPL-[12]\.0-only")
+_GPL_3 = re.compile(r"A?L?GPL-3\.0-")
+# Ways through ORs that are followed at a time.
+MOST_WAYS = 64
 # Conditions that bind to the licence's own text: another licence with the same condition does not meet them.
 _OWN_TERMS = frozenset({"share-alike", "use", "unknown"})
 
@@ -59,7 +65,7 @@ def read_expression(text: str) -> str | None:
     named = _named(text)
     try:
         parsed = _parse(named)
-    except (ExpressionError, ExpressionParseError):
+    except (ExpressionError, ExpressionParseError, IndexError):  # the last is what it says of ()
         return None
     return None if parsed is None else str(parsed)
 
@@ -70,11 +76,24 @@ def _named(text: str) -> str:
     words = " ".join(text.split())
     if _is_hub_only(words.lower()):
         return f"LicenseRef-{words.lower()}"
-    return known()["stated"].get(words.lower()) or SPELLINGS.get(words.lower()) or CLASSIFIERS.get(words) or words
+    spdx = {identifier: name for name, identifier in known()["hub"]["of"].items()}
+    return (
+        spdx.get(words.lower())
+        or known()["stated"].get(words.lower())
+        or SPELLINGS.get(words.lower())
+        or CLASSIFIERS.get(words)
+        or words
+    )
 
 
+@cache
 def _is_hub_only(name: str) -> bool:
-    return f"LicenseRef-{name}" in known()["licences"]
+    """Whether the Hub has an identifier of one licence, and not of a family, for which SPDX has none."""
+    if f"LicenseRef-{name}" in known()["licences"]:
+        return True
+    hub = known()["hub"]
+    listed = {key.lower() for key in _categories()} | {*hub["families"], *hub["of"].values()}
+    return name in hub["identifiers"] and name not in listed
 
 
 def _parse(text: str) -> Any:
@@ -95,7 +114,7 @@ def checked_expression(text: str, of_what: str) -> str:
     """The expression in its usual spelling; UserError with the nearest where it is none."""
     found = read_expression(text)
     if found is None:
-        names = [*_categories(), *known()["licences"], *known()["hub"]["identifiers"]]
+        names = [name for name in (*_categories(), *known()["licences"]) if name != text]
         raise UserError(
             f"The licence {text!r} of {of_what} is no SPDX expression{nearest(text, names)}: give one, such as "
             "CC-BY-SA-4.0 or 'MIT OR Apache-2.0', or LicenseRef- and a name for one that SPDX does not list.",
@@ -128,17 +147,40 @@ def strictness(names: Iterable[str]) -> tuple[int, ...]:
 
 def parts(expression: str) -> frozenset[str]:
     """The licences that bind whoever takes the freest way through the expression: one of each OR, all of an AND."""
-    return _ways(_parse(expression))
+    return min(_ways(_parse(expression)), key=_freest)
 
 
-def _ways(parsed: Any) -> frozenset[str]:
+def binding(expressions: Iterable[str]) -> frozenset[str]:
+    """The licences that bind whoever takes the freest way through all of the expressions together.
+
+    The way through one depends on the others: beside CC-BY-SA-3.0, `GPL-2.0-or-later OR CC-BY-SA-3.0` is taken as the
+    latter, which adds nothing, though alone GPL asks less. Ways are joined one expression after the other, those with
+    the fewest first, and the best MOST_WAYS kept, so that many ORs take no time.
+    """
+    ways: set[frozenset[str]] = {frozenset()}
+    for more in sorted({_ways(_parse(expression)) for expression in expressions}, key=lambda one: (len(one), str(one))):
+        joined = {way | one for way in ways for one in more}
+        ways = set(sorted(joined, key=_freest)[:MOST_WAYS])
+    return min(ways, key=_freest)
+
+
+def _freest(names: frozenset[str]) -> tuple[Any, ...]:
+    return len(_at_odds(names)), strictness(names), len(_uncovered(names)), sorted(names)
+
+
+def _ways(parsed: Any) -> frozenset[frozenset[str]]:
+    """The sets of licences, each of which is one way to keep to the expression."""
     import license_expression as spdx
 
     if isinstance(parsed, spdx.Licensing().AND):
-        return frozenset().union(*(_ways(arg) for arg in parsed.args))
+        ways = {frozenset[str]()}
+        for arg in parsed.args:
+            joined = {way | one for way in ways for one in _ways(arg)}
+            ways = set(sorted(joined, key=_freest)[:MOST_WAYS])
+        return frozenset(ways)
     if isinstance(parsed, spdx.Licensing().OR):
-        return min((_ways(arg) for arg in parsed.args), key=lambda names: (strictness(names), sorted(names)))
-    return frozenset({str(parsed)})
+        return frozenset().union(*(_ways(arg) for arg in parsed.args))
+    return frozenset({frozenset({str(parsed)})})
 
 
 def strictest(expressions: Iterable[str]) -> str:
@@ -149,11 +191,22 @@ def strictest(expressions: Iterable[str]) -> str:
     whose notices are two texts) both bind, and they are joined by AND: to name one would be wrong. So the result is
     one licence where the set has one that is strictest, and says honestly where it has none.
     """
-    names = frozenset().union(*(parts(expression) for expression in expressions))
-    kept = [name for name in names if not any(_covers(other, name) for other in names if other != name)]
     # The heaviest first, so that a reader sees at once what binds.
-    ordered = sorted(kept, key=lambda name: ([-rank for rank in strictness([name])], name))
+    ordered = sorted(_uncovered(binding(expressions)), key=lambda name: ([-rank for rank in strictness([name])], name))
     return " AND ".join(ordered)
+
+
+def _uncovered(names: Iterable[str]) -> list[str]:
+    names = frozenset(names)
+    return [name for name in names if not any(_covers(other, name) for other in names if other != name)]
+
+
+def _at_odds(names: Iterable[str]) -> list[str]:
+    """Share-alike licences that cannot all be kept by one work: each asks to be its only one. Else none."""
+    asking = sorted(name for name in names if "share-alike" in conditions(name))
+    old = [name for name in asking if _GPL_2_ALONE.fullmatch(name.partition(" WITH ")[0])]
+    new = [name for name in asking if _GPL_3.match(name)]
+    return asking if len({family(name) for name in asking}) > 1 or (old and new) else []
 
 
 def _covers(one: str, other: str) -> bool:
@@ -164,13 +217,12 @@ def _covers(one: str, other: str) -> bool:
 
 def warnings(expressions: Iterable[str]) -> list[str]:
     """What a careful person would say of these licences together, in sentences."""
-    names = sorted(frozenset().union(*(parts(expression) for expression in expressions)))
+    names = sorted(binding(expressions))
     asking = {asked: [n for n in names if asked in conditions(n)] for asked in known()["conditions"]}
     said = []
-    families = {family(name): name for name in asking["share-alike"]}
-    if len(families) > 1:
+    if at_odds := _at_odds(names):
         said.append(
-            f"What is made of texts under {_listed(asking['share-alike'])} has to be under the same licence, so one "
+            f"What is made of texts under {_listed(at_odds)} has to be under the same licence, so one "
             "work made of both cannot be: keep the rows apart by their source."
         )
     if asking["share-alike"] and (closed := [n for n in names if conditions(n) & {"use", "non-commercial"}]):
@@ -200,7 +252,7 @@ def _listed(names: list[str]) -> str:
 
 
 def family(name: str) -> str:
-    """Versions of one licence, and GNU's among each other, allow to be put under one of them."""
+    """Versions of one licence, and GNU's among each other, allow to be put under one of them: but for _GPL_2_ALONE."""
     base = _VERSION.sub("", name.partition(" WITH ")[0])
     return "GPL" if base in ("GPL", "LGPL", "AGPL") else base
 

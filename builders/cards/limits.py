@@ -15,6 +15,8 @@ FOUND_IN_50, FOUND_IN_10 = 0.9, 0.5
 # A judge that orders the same candidates so differently when asked again decides by chance in part.
 STEADY = 0.5
 MOST_REJECTED = 0.5
+# Agreement of two opinions below this is called slight (Landis and Koch, 1977).
+SLIGHT = 0.2
 
 Facts = Mapping[str, Any]
 
@@ -43,17 +45,23 @@ def _audit(facts: Facts) -> Iterator[str]:
         yield "No second opinion was asked about negatives or positives: how many of them are wrong is not known."
     for audit in facts["audit"]:
         for stratum in audit["strata"]:
-            rate = stratum["rate"] if stratum["side"] == "negative" else 1 - stratum["rate"]
-            if stratum["by"] == "all" and rate >= NOTABLE_RATE:
-                wrong = "answer their query" if stratum["side"] == "negative" else "do not answer their query"
-                yield f"By the audit {percent(rate)} of the {stratum['side']}s {wrong}."
+            if stratum["by"] == "all" and stratum["wrong"] >= NOTABLE_RATE:
+                of = (
+                    "negatives answer" if stratum["side"] == "negative" else "positives beside own chunks do not answer"
+                )
+                yield f"By the audit {percent(stratum['wrong'])} of the {of} their query."
+        if audit["kappa"] is not None and audit["kappa"] < SLIGHT:
+            yield (
+                f"The two opinions of the audit agree little more than by chance (Cohen's kappa {audit['kappa']:.2f}): "
+                "one of them, at least, cannot tell, and its rates say little."
+            )
 
 
 def _contamination(facts: Facts) -> Iterator[str]:
     if not facts["contamination"]:
         yield "It was compared with no evaluation set: an evaluation may hold texts that are in it."
     for found in facts["contamination"]:
-        if rows := sum(one["rows"] for one in found["overlaps"]):
+        if rows := found["rows"]:
             left = "were dropped" if found["policy"] == "drop" else "are still in it"
             yield f"{rows:,} training rows share a text with an evaluation set; they {left}."
 

@@ -1,5 +1,6 @@
 """The plots of a card as SVG: the same facts, the same bytes."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -30,6 +31,8 @@ _SETTINGS: dict[Any, Any] = {
 # Told apart also by readers who see fewer colours (Okabe and Ito, 2008).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999")
 _WIDTH, _LONGEST_NAME, _MOST_SERIES = 7.2, 34, 6
+_MOST_TOLD = 20  # in an alternative text
+_FIRST_10 = ("1", "2..5", "6..10")
 
 
 @dataclass(frozen=True)
@@ -194,21 +197,31 @@ def _rejections(facts: Facts) -> "Figure":
 
 
 def _languages_alt(facts: Facts) -> str:
-    told = ", ".join(f"{row['code']} {row['triplets']:,}" for row in facts["languages"][:12])
-    return f"Chunks, queries and triplets by language; triplets: {told}."
+    rows = facts["languages"]
+    told = ", ".join(f"{row['code']} {row['triplets']:,}" for row in rows[:_MOST_TOLD])
+    return f"Chunks, queries and triplets by language; triplets: {told}{_more(len(rows) - _MOST_TOLD)}."
 
 
 def _series_alt(found: Mapping[str, Any]) -> str:
     told = "; ".join(
         f"{one['name']} median {one['p50']:,}, from {one['p10']:,} to {one['p90']:,} for the middle 80%"
-        for one in found["series"][:_MOST_SERIES]
+        for one in found["series"][:_MOST_TOLD]
     )
-    return f"Histograms, in {found['unit']}: {told}."
+    return f"Histograms, in {found['unit']}: {told}{_more(len(found['series']) - _MOST_TOLD)}."
 
 
 def _own_alt(facts: Facts) -> str:
-    firsts = "; ".join(
-        f"{row['method']} {row['version']}: first {row['first']:.1%}, in the first 10 {row['in_10']:.1%}"
-        for row in facts["retrieval"][:6]
+    """One a bar of the plot, as the plot names it: its languages are together there."""
+    bars: dict[tuple[str, str], Counter[str]] = {}
+    for row in facts["distributions"]["own_rank"]:
+        bars.setdefault((row["method"], row["version"]), Counter())[row["band"]] += row["queries"]
+    told = "; ".join(
+        f"{method}, {version}: first {bands['1'] / bands.total():.1%}, "
+        f"in the first 10 {sum(bands[band] for band in _FIRST_10) / bands.total():.1%}"
+        for (method, version), bands in list(bars.items())[:_MOST_TOLD]
     )
-    return f"Shares of queries by the rank of their own chunk. {firsts}."
+    return f"Shares of queries by the rank of their own chunk. {told}{_more(len(bars) - _MOST_TOLD)}."
+
+
+def _more(left: int) -> str:
+    return f" and {left:,} more" if left > 0 else ""

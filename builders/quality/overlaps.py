@@ -14,11 +14,11 @@ ORDER = ("set", "kind", "role", "match")
 
 
 def contamination_facts(version: Version, among: Sequence[Version] | None = None) -> dict[str, Any]:
-    """{version, sets, examined, policy, overlaps}: plain JSON, for the card.
+    """{version, sets, examined, policy, rows, overlaps}: plain JSON, for the card.
 
-    `texts` of an overlap are distinct training texts, `rows` the triplets that one of them is in. The policy is drop
-    where one of the versions `among` (those of a release; None: all that the data folder holds) leaves out what this
-    version found, else flag.
+    `texts` of an overlap are distinct training texts, `rows` the triplets that one of them is in; `rows` of the whole
+    counts a triplet once. The policy is drop where one of the versions `among` (those of a
+    release; None: all that the data folder holds) leaves out what this version found, else flag.
     """
     counts = version.manifest["counts"]
     names = [one["name"] for one in version.manifest["identity"]["config"]["sets"]]
@@ -30,7 +30,7 @@ def contamination_facts(version: Version, among: Sequence[Version] | None = None
         "sets": [{"name": name, **{size: counts.get(f"set:{name}:{size}", 0) for size in sizes}} for name in names],
         "examined": {kind: counts.get(f"examined:{kind}", 0) for kind in ("queries", "positives")},
         "policy": "drop" if dropped else "flag",
-        "overlaps": _overlaps(version),
+        **_overlaps(version),
     }
 
 
@@ -39,18 +39,23 @@ def _is_input(version: Version, of: Version) -> bool:
     return (version.table, version.name) in inputs
 
 
-def _overlaps(version: Version) -> list[dict[str, Any]]:
+def _overlaps(version: Version) -> dict[str, Any]:
+    """{rows, overlaps}."""
     import polars as pl
 
     found = pl.scan_parquet(version.shards(), glob=False).select("row_id", *ORDER).collect()
     if found.is_empty():
-        return []
+        return {"rows": 0, "overlaps": []}
     held = [_rows_holding(triplets, found.select("kind", "row_id").unique()) for triplets in version.inputs()]
     rows = pl.concat(held).join(found, on=["kind", "row_id"])
     texts = found.group_by(ORDER).agg(texts=pl.col("row_id").n_unique())
-    counted = rows.group_by(ORDER).agg(rows=pl.struct("version", "triplet_id").n_unique())
+    triplet = pl.struct("version", "triplet_id")
+    counted = rows.group_by(ORDER).agg(rows=triplet.n_unique())
     both = texts.join(counted, on=ORDER, how="left").with_columns(pl.col("rows").fill_null(0)).sort(ORDER)
-    return both.select(*ORDER, "texts", "rows").to_dicts()
+    return {
+        "rows": rows.select(triplet.n_unique()).item(),
+        "overlaps": both.select(*ORDER, "texts", "rows").to_dicts(),
+    }
 
 
 def _rows_holding(triplets: Version, texts: "pl.DataFrame") -> "pl.DataFrame":

@@ -51,9 +51,12 @@ def cohens_kappa(first: float, second: float, both: float, neither: float) -> Ag
 
 
 def rates(opinions: Version) -> list[dict[str, Any]]:
-    """{side, by, value, pairs, relevant, split, rate, low, high}: of all pairs of a side, and of each part of them.
+    """{side, by, value, pairs, relevant, split, rate, low, high, wrong, wrong_low, wrong_high}: of all pairs of a side,
+    and of each part of them.
 
     rate: sum of w over relevant pairs / sum of w over all, w being what a pair stands for (1 / its stratum's share).
+    wrong: the same of what both opinions speak against: negatives that they call relevant, and positives that they call
+    not relevant. A positive on which they differ is neither right nor wrong.
     """
     rows = []
     for side in ("negative", "positive"):
@@ -62,12 +65,17 @@ def rates(opinions: Version) -> list[dict[str, Any]]:
             parts = _sums(opinions, side, None if by == "all" else by).to_dicts()
             order = band_order if by == "band" else str
             for part in sorted(parts, key=lambda part: order(part["value"])):
-                rate = part["w_relevant"] / part["w"]
-                low, high = wilson(rate, part["w"] ** 2 / part["w2"])
+                size = part["w"] ** 2 / part["w2"]
+                wrong = part["w_relevant" if side == "negative" else "w_not_relevant"]
                 counts = {"pairs": part["pairs"], "relevant": part["relevant"], "split": part["split"]}
-                shares = {"rate": round(rate, 6), "low": round(low, 6), "high": round(high, 6)}
+                shares = _shares(part["w_relevant"] / part["w"], size, ("rate", "low", "high"))
+                shares |= _shares(wrong / part["w"], size, ("wrong", "wrong_low", "wrong_high"))
                 rows.append({"side": side, "by": name, "value": part["value"], **counts, **shares})
     return rows
+
+
+def _shares(rate: float, size: float, names: tuple[str, str, str]) -> dict[str, float]:
+    return dict(zip(names, (round(one, 6) for one in (rate, *wilson(rate, size))), strict=True))
 
 
 def agreement(opinions: Version, side: str) -> Agreement | None:
@@ -139,6 +147,7 @@ def _sums(opinions: Version, side: str, by: str | None) -> "pl.DataFrame":
         w=pl.col("w").sum(),
         w2=(pl.col("w") ** 2).sum(),
         w_relevant=pl.col("w").filter(is_relevant).sum(),
+        w_not_relevant=pl.col("w").filter(pl.col("verdict") == "not_relevant").sum(),
     )
     return sums.filter(pl.col("pairs") > 0).collect(engine="streaming")
 

@@ -27,7 +27,7 @@ def check_repository(repository: str, flag: str = "--repository") -> None:
     if not slash:
         raise UserError(f"{flag} {repository!r} names no owner: give it as owner/name.", exit_code=2)
     for part in (owner, name):
-        check_name(part, f"{flag}: ")
+        check_name(part, f"{flag} {repository!r}:")
 
 
 def numbers_of(release: str, flag: str = "--release") -> tuple[int, int, int]:

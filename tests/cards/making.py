@@ -53,9 +53,9 @@ AUDIT = {
     "agreement": 0.9,
     "policy": "drop",
     "strata": [
-        {"side": "negative", "by": "all", "value": None, "pairs": 150, "relevant": 12, "rate": 0.08, "low": 0.05, "high": 0.13},
-        {"side": "negative", "by": "method", "value": "sent", "pairs": 150, "relevant": 12, "rate": 0.08, "low": 0.05, "high": 0.13},
-        {"side": "positive", "by": "all", "value": None, "pairs": 50, "relevant": 49, "rate": 0.98, "low": 0.9, "high": 0.997},
+        {"side": "negative", "by": "all", "value": "all", "pairs": 150, "relevant": 12, "rate": 0.08, "low": 0.05, "high": 0.13, "wrong": 0.08, "wrong_low": 0.05, "wrong_high": 0.13},
+        {"side": "negative", "by": "method", "value": "sent", "pairs": 150, "relevant": 12, "rate": 0.08, "low": 0.05, "high": 0.13, "wrong": 0.08, "wrong_low": 0.05, "wrong_high": 0.13},
+        {"side": "positive", "by": "all", "value": "all", "pairs": 50, "relevant": 9, "rate": 0.18, "low": 0.1, "high": 0.3, "wrong": 0.02, "wrong_low": 0.003, "wrong_high": 0.1},
     ],
 }  # fmt: skip
 CONTAMINATION = {
@@ -63,7 +63,11 @@ CONTAMINATION = {
     "sets": [{"name": "scifact", "queries": 300, "documents": 5183}],
     "examined": {"queries": 90, "positives": 88},
     "policy": "flag",
-    "overlaps": [{"set": "scifact", "kind": "query", "role": "query", "match": "exact", "texts": 2, "rows": 3}],
+    "rows": 3,
+    "overlaps": [
+        {"set": "scifact", "kind": "query", "role": "query", "match": "exact", "texts": 2, "rows": 3},
+        {"set": "scifact", "kind": "query", "role": "document", "match": "ngram", "texts": 1, "rows": 2},
+    ],
 }
 
 

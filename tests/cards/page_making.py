@@ -170,11 +170,11 @@ def _audit() -> dict[str, Any]:
         ("positive", "rank", "1", 90, 88),
     ]
     return {"version": "opinions/ab", "triplets": ["triplets/x"], "pairs": 490, "opinions": ["cross-encoder m@1", "bm25"], "kappa": 0.61, "agreement": 0.9, "policy": "drop",
-            "strata": [{"side": s, "by": by, "value": value, "pairs": n, "relevant": k, "rate": k / n, "low": max(k / n - 0.03, 0), "high": min(k / n + 0.03, 1)} for s, by, value, n, k in strata]}  # fmt: skip
+            "strata": [{"side": s, "by": by, "value": value, "pairs": n, "relevant": k, "rate": k / n, "low": max(k / n - 0.03, 0), "high": min(k / n + 0.03, 1), "wrong": 0.0, "wrong_low": 0.0, "wrong_high": 0.1} for s, by, value, n, k in strata]}  # fmt: skip
 
 
 def _contamination() -> dict[str, Any]:
-    return {"version": "contamination/cd", "sets": [{"name": "scifact", "queries": 300, "documents": 5183}], "examined": {"queries": 963, "positives": 1100}, "policy": "flag",
+    return {"version": "contamination/cd", "sets": [{"name": "scifact", "queries": 300, "documents": 5183}], "examined": {"queries": 963, "positives": 1100}, "policy": "flag", "rows": 4,
             "overlaps": [{"set": "scifact", "kind": "query", "role": "query", "match": "exact", "texts": 1, "rows": 2}, {"set": "scifact", "kind": "positive", "role": "document", "match": "minhash", "texts": 3, "rows": 3}]}  # fmt: skip
 
 

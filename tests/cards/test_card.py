@@ -136,11 +136,31 @@ def test_rates_are_told_by_side(facts: dict[str, Any]) -> None:
     assert "Not audited." not in text
     assert "| negatives that answer | all | all | 150 | 8.0% | 5.0% to 13.0% |" in text
     assert "| positives that do not answer | all | all | 50 | 2.0% | 0.30% to 10.0% |" in text
+    assert "The two agree on 90.0% of the negatives (Cohen's kappa 0.512)." in text
     assert "| `scifact` | query | query | exact | 2 | 3 |" in text
+    assert "3 training rows overlap, each counted once; they were kept." in text
     told = limits(facts)
     assert "By the audit 8.0% of the negatives answer their query." in told
-    assert not any("positives do not answer" in sentence for sentence in told)
+    # nor where the two differ on most positives: that speaks against none of them
+    assert not any("positives beside own chunks" in sentence for sentence in told)
+    assert not any("by chance" in sentence for sentence in told)
     assert "3 training rows share a text with an evaluation set; they are still in it." in told
+
+
+def test_opinions_that_cannot_tell_are_a_limit(facts: dict[str, Any]) -> None:
+    facts["audit"] = [AUDIT | {"kappa": 0.0001}]
+    assert any("little more than by chance (Cohen's kappa 0.00)" in sentence for sentence in limits(facts))
+
+
+def test_each_bar_of_the_plot_of_own_ranks_is_told_in_words(facts: dict[str, Any]) -> None:
+    bands = [("first/1", "sent", "1", 60), ("first/1", "sent", "11..50", 20), ("first/1", "sent", "2..5", 20)]
+    bands += [("second/2", "sent", "not found", 5), ("second/2", "sent", "1", 5)]
+    names = ("version", "method", "band", "queries")
+    facts["distributions"]["own_rank"] = [dict(zip(names, one, strict=True)) for one in bands]
+    (alt,) = (plot.alt for plot in plots(facts) if plot.name == "own_rank")
+    assert alt.endswith(
+        "sent, first/1: first 60.0%, in the first 10 80.0%; sent, second/2: first 50.0%, in the first 10 50.0%."
+    )
 
 
 def test_limits_follow_from_the_facts(facts: dict[str, Any]) -> None:

@@ -16,6 +16,10 @@ from builders.cards.licences import conditions, hub_identifier, known, link, par
         ("GPL-2.0-only WITH Classpath-exception-2.0", "GPL-2.0-only WITH Classpath-exception-2.0"),
         ("llama3.1", "LicenseRef-llama3.1"),
         ("LicenseRef-Our-Terms", "LicenseRef-Our-Terms"),
+        ("odc-by", "ODC-By-1.0"),
+        ("creativeml-openrail-m", "LicenseRef-creativeml-openrail-m"),
+        ("bsd", None),
+        ("()", None),
         ("BSD", None),  # which of them?
         ("Apache", None),
         ("", None),
@@ -79,6 +83,11 @@ def test_what_binds_whoever_takes_the_freest_way(expression: str, bind: set[str]
         (["LicenseRef-llama3.1", "MIT"], "LicenseRef-llama3.1", 1),
         (["LicenseRef-llama3.1", "LicenseRef-gemma"], "LicenseRef-gemma AND LicenseRef-llama3.1", 2),
         (["LicenseRef-Our-Terms", "MIT"], "LicenseRef-Our-Terms AND MIT", 1),
+        # the way through an OR is the one that goes with the others
+        (["CC-BY-SA-3.0", "GPL-2.0-or-later OR CC-BY-SA-3.0"], "CC-BY-SA-3.0", 0),
+        (["MPL-2.0 OR GPL-3.0-only", "EUPL-1.2 OR GPL-3.0-only", "GPL-3.0-only"], "GPL-3.0-only", 0),
+        (["GPL-2.0-only", "GPL-3.0-only"], "GPL-2.0-only AND GPL-3.0-only", 1),
+        (["GPL-2.0-or-later", "GPL-3.0-only"], "GPL-2.0-or-later AND GPL-3.0-only", 0),
     ],
 )
 def test_the_strictest_is_one_licence_only_where_it_covers_the_others(
@@ -88,6 +97,18 @@ def test_the_strictest_is_one_licence_only_where_it_covers_the_others(
         assert strictest(given) == binds
         assert len(warnings(given)) == warned
     assert read_expression(binds) == binds
+
+
+def test_many_choices_take_no_time() -> None:
+    many = " AND ".join(f"(LicenseRef-a{n} OR LicenseRef-b{n} OR MIT)" for n in range(40))
+    assert strictest([many, *(f"LicenseRef-c{n} OR Apache-2.0" for n in range(40))]) == "Apache-2.0 AND MIT"
+
+
+def test_the_hubs_identifiers_are_read_as_themselves() -> None:
+    hub = known()["hub"]
+    for identifier in set(hub["identifiers"]) - set(hub["families"]):
+        read = read_expression(identifier)
+        assert read is not None and hub_identifier(read) == identifier
 
 
 def test_the_hubs_identifiers() -> None:

@@ -100,5 +100,16 @@ def test_facts_are_plain_and_complete(tmp_path: Path, monkeypatch: pytest.Monkey
         "keep",
     )
     assert {tuple(part) for part in facts["strata"]} == {
-        ("side", "by", "value", "pairs", "relevant", "rate", "low", "high")
+        ("side", "by", "value", "pairs", "relevant", "rate", "low", "high", "wrong", "wrong_low", "wrong_high")
     }
+
+
+def test_what_one_opinion_speaks_against_is_not_wrong(tmp_path: Path) -> None:
+    said = [(True, False)] * 8 + [(False, False)] + [(True, True)]
+    rows = [row(at, 1.0, *one, side=side) for side in ("negative", "positive") for at, one in enumerate(said)]
+    whole = {one["side"]: one for one in rates(write(tmp_path, "opinions", "opinion", rows, ())) if one["by"] == "all"}
+    assert {side: (one["rate"], one["wrong"]) for side, one in whole.items()} == {
+        "negative": (0.1, 0.1),
+        "positive": (0.1, 0.1),
+    }
+    assert (whole["positive"]["wrong_low"], whole["positive"]["wrong_high"]) == pytest.approx(wilson(0.1, 10), abs=1e-6)

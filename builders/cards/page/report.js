@@ -125,12 +125,14 @@ function auditSection(audits) {
 }
 
 function auditOf(audit) {
+  // that of the negatives, where there are any
+  const ofSide = audit.strata.some((one) => one.side === "negative") ? "negatives" : "positives";
   const told = pairs([
     ["opinions", stageLink(audit.version)],
     ["of", audit.triplets.join(", ")],
     ["pairs judged", number(audit.pairs)],
     ["judged by", audit.opinions.join(", ")],
-    ["agreement", share(audit.agreement)],
+    [`agreement on ${ofSide}`, share(audit.agreement)],
     ["Cohen's kappa", audit.kappa === null ? "–" : audit.kappa.toFixed(2)],
     ["policy", audit.policy],
   ]);
@@ -142,11 +144,11 @@ function auditOf(audit) {
   );
 }
 
-// Of negatives the rate says how many are false; of positives, how many are true.
+// Of negatives the rate says how many are false; of positives, how many are surely true: on the rest one differs.
 function strata(audit, side) {
   const rows = audit.strata.filter((one) => one.side === side);
   if (!rows.length) return null;
-  const title = side === "negative" ? "Negatives found relevant (false negatives)" : "Positives found relevant";
+  const title = side === "negative" ? "Negatives that both call relevant (false negatives)" : "Positives that both call relevant";
   const columns = [
     { title: "by", value: (one) => one.by, by: (one) => one.by },
     { title: "of", value: (one) => bdi(one.value ?? "all"), by: (one) => one.value, head: true },
