@@ -71,7 +71,7 @@ def parents(found: Found) -> Iterator[tuple[str, str]]:
 
 
 def chain(found: Found) -> list[Found]:
-    """The row, what it was before a revision, then its parents, and theirs, in the very versions that it was made from."""
+    """The row, what it was before a revision, then its parents, and theirs, in the versions it was made from."""
     links, seen = [found, *_revised(found)], set()
     ahead = list(parents(found))
     while ahead:
