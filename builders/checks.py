@@ -57,7 +57,7 @@ def main(config: Checks) -> "Version | None":
     versions = version_set([find_version(config.data, name) for name in config.versions])
     for version in versions.versions:
         verify_files(version)
-    folder = config.out or config.data / "checks" / checks_hash(versions.versions)
+    folder = config.out or config.data / "checks" / checks_hash(versions.versions, versions.named)
     say(f"{len(versions.versions)} versions: {', '.join(map(str, versions.versions))}")
     quality = check_versions(versions, folder, memory=config.memory, threads=config.threads)
     print_quality(quality)

@@ -78,13 +78,17 @@ def _work_on_disk(connection: "duckdb.DuckDBPyConnection") -> None:
     connection.execute(f"ATTACH '{path}' AS work; USE work")
 
 
-def checks_hash(versions: Sequence[Version]) -> str:
-    """Names a folder of checks: other versions, other checks or other schemas make another."""
+def checks_hash(versions: Sequence[Version], named: Sequence[Version] = ()) -> str:
+    """Names a folder of checks: other versions, other checks or other schemas make another.
+
+    named: those that were asked for; a revision named with what it revises is checked against it, and by itself not.
+    """
     from builders.quality.headers import HERE
 
     digest = blake2b(digest_size=6)
     for version in versions:
         digest.update(f"{version} {version.content_hash} {version.manifest['identity']['schema']}\n".encode())
+    digest.update("".join(f"named {version}\n" for version in sorted(map(str, named))).encode())
     for path in sorted(HERE.rglob("*.sql")):
         digest.update(f"{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()

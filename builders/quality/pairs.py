@@ -65,7 +65,13 @@ class Pairs:
         for source in self.behind(version, table) if len(ids) else ():
             key = key_column(source.record)
             rows = pl.scan_parquet(source.shards(), glob=False).filter(pl.col(key).is_in(ids.implode()))
-            found.update(rows.select(key, "text").collect(engine="streaming").iter_rows())
+            try:
+                found.update(rows.select(key, "text").collect(engine="streaming").iter_rows())
+            except (OSError, pl.exceptions.ComputeError) as fault:
+                raise UserError(
+                    f"A shard of {source} is missing or damaged ({str(fault).splitlines()[0]}): delete the version's "
+                    "folder, then run the command that made it again."
+                ) from None
         if missing := [row_id for row_id in ids.to_list() if row_id not in found]:
             raise UserError(
                 f"{version} names {missing[0]!r}, which no {table} behind it hold: build the triplets again."

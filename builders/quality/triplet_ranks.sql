@@ -10,5 +10,5 @@ FROM (
     SELECT version, triplet_id AS key, unnest(negative_ranks[:-2]) AS before, unnest(negative_ranks[2:]) AS rank,
         generate_subscripts(negative_ranks[2:], 1) AS place
     FROM triplets
-) WHERE before IS NOT NULL AND coalesce(rank <= before, false)
+) WHERE before IS NOT NULL AND coalesce(rank <= before, true)
 QUALIFY row_number() OVER (PARTITION BY version, key ORDER BY place) = 1

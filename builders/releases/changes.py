@@ -104,12 +104,23 @@ def version_changes(previous: Previous, versions: list[Version]) -> list[Version
             continue
         alike = [v for v in left if (v.table, v.manifest["stage"]) == (version.table, version.manifest["stage"])]
         if not alike:
-            found.append(VersionChange(None, str(version), None))
+            found.append(_revision(version, old) or VersionChange(None, str(version), None))
             continue
         nearest = min(alike, key=lambda v: (_distance(v, version), str(v)))
         left.remove(nearest)
         found.append(VersionChange(str(nearest), str(version), _cause(nearest, version)))
     return found + [VersionChange(str(version), None, None) for version in left]
+
+
+def _revision(version: Version, old: list[Version]) -> VersionChange | None:
+    """Beside the version of the release before that it revises, itself still behind the new one; None if of none."""
+    identity = version.manifest["identity"]
+    inputs = [f"{given['table']}/{given['version']}" for given in identity["inputs"] if given["table"] == version.table]
+    before = next((str(v) for v in old if str(v) in inputs), None)
+    if before is None:
+        return None
+    told = [version.manifest["stage"].rpartition(".")[2], str(identity["config"].get("policy", ""))]
+    return VersionChange(before, str(version), " ".join(filter(None, told)))
 
 
 def _distance(a: Version, b: Version) -> int:

@@ -71,8 +71,8 @@ def parents(found: Found) -> Iterator[tuple[str, str]]:
 
 
 def chain(found: Found) -> list[Found]:
-    """The row, then its parents, and theirs, in the very versions that it was made from."""
-    links, seen = [found], set()
+    """The row, what it was before a revision, then its parents, and theirs, in the versions it was made from."""
+    links, seen = [found, *_revised(found)], set()
     ahead = list(parents(found))
     while ahead:
         table, row_id = ahead.pop(0)
@@ -85,6 +85,25 @@ def chain(found: Found) -> list[Found]:
                 ahead += parents(links[-1])
                 break
     return links
+
+
+def _revised(found: Found) -> Iterator[Found]:
+    """Of a triplet that was revised: the opinions by which it lost negatives, and the row as it was, nearest first."""
+    if found.version.table != "triplets" or found.rejected:
+        return
+    behind, now = list(_ancestors(found.version)), found.row
+    for version in behind:
+        key = now["triplet_id"]
+        before = _select(version.shards(), "triplet_id", key) if version.table == "triplets" else None
+        if before is None or before == now:
+            continue
+        for opinions in [one for one in behind if one.table == "opinions"]:
+            for chunk in [c for c in before["negative_ids"] if c not in now["negative_ids"]]:
+                said = _select(opinions.shards(), "opinion_id", f"{key}={chunk}")
+                if said and said["verdict"] == "relevant":
+                    yield Found(opinions, said, False)
+        yield Found(version, before, False)
+        now = before
 
 
 def _ancestors(version: Version) -> Iterator[Version]:

@@ -235,6 +235,7 @@ WAYS: list[tuple[str, Callable[[World], str]]] = [
     ("preference_order", PREFERENCES(judge_scores=at(-1, 1.0))),
     ("preference_order", PREFERENCES(retriever_ranks=at(-1, 1))),
     ("triplet_ranks", TRIPLETS(negative_ranks=at(1, 1))),
+    ("triplet_ranks", TRIPLETS(negative_ranks=at(1, None))),
     ("candidate_repeats", CANDIDATES(chunk_ids=lambda ids: [*ids[:-1], ids[0]])),
     ("preference_repeats", PREFERENCES(chunk_ids=lambda ids: [*ids[:-1], ids[0]])),
     ("candidate_own_rank", CANDIDATES(own_rank=lambda rank: 3 if rank != 3 else None)),

@@ -156,6 +156,8 @@ def test_the_folder_is_named_by_versions_and_checks(
 
     versions = list(all_versions(checked))
     assert checks_hash(versions) == checks_hash(versions) != checks_hash(versions[1:])
+    named = checks_hash(versions, versions[:1])
+    assert named == checks_hash(versions, versions[:1]) != checks_hash(versions, versions[:2])
     before = checks_hash(versions)
     monkeypatch.setattr(headers, "HERE", tmp_path)
     assert checks_hash(versions) != before

@@ -85,11 +85,19 @@ def test_each_pair_is_a_row_with_two_opinions(data: Path) -> None:
         triplet = of[row["triplet_id"]]
         assert row["chunk_id"] in triplet[f"{row['side']}_ids"] and row["chunk_id"] != triplet["chunk_id"]
         dense, words = row["opinions"]
-        assert (dense["by"], words["by"]) == ("dense words@1", "bm25-lucene-1.2-0.75")
+        assert (dense["by"], words["by"]) == ("dense words@1", "copy bm25-lucene-1.2-0.75")
         assert dense["score"] == pytest.approx(cosine(row["query_id"], row["chunk_id"]), abs=2e-3)
         assert dense["reference"] == pytest.approx(cosine(row["query_id"], triplet["chunk_id"]), abs=2e-3)
         assert row["verdict"] == verdict(dense["relevant"], words["relevant"])
     assert [s.name for s in version.shards()] == [s.name for s in find_version(data, "triplets").shards()]
+
+
+def test_a_damaged_shard_is_named(data: Path) -> None:
+    chunks = find_version(data, "chunks")
+    for shard in chunks.shards():
+        shard.write_bytes(shard.read_bytes() + b"x")
+    with pytest.raises(UserError, match=rf"^A shard of {chunks} is missing or damaged \("):
+        audited(data, find_version(data, "triplets"), pairs=4)
 
 
 def test_what_determines_an_opinion_names_the_version(data: Path) -> None:
@@ -99,7 +107,7 @@ def test_what_determines_an_opinion_names_the_version(data: Path) -> None:
         {"seed": 1},
         {"thresholds": (0.6, 0.4)},
         {"by": ("bm25", "dense")},
-        {"by": ("dense", "copy")},
+        {"by": ("dense", "bm25")},
         {"pairs": 3},
         {"policy": "drop"},
     ]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from builders.quality.rates import audit_facts
+from builders.store.lineage import Found, chain
 from builders.store.schemas import first_fault
 from builders.store.version_sets import version_set
 from builders.store.versions import Version, find_version
@@ -162,3 +163,19 @@ def test_a_second_policy_asks_nothing_again_and_a_revision_can_be_audited(data: 
     assert relevant(opinions_of(twice)) == {}, "nothing is left to find"
     assert twice.manifest["identity"]["config"]["least"] == 5
     assert len(rows_of(twice)) == len(rows_of(dropped))
+
+
+def test_the_chain_of_a_revised_row_tells_by_what_it_was_revised(data: Path) -> None:
+    triplets = find_version(data, "triplets")
+    revised = audited(data, triplets, policy="promote", pairs=None, thresholds=(0.35, 0.2))
+    out, before = relevant(opinions_of(revised)), {row["triplet_id"]: row for row in rows_of(triplets)}
+    after = next(row for row in rows_of(revised) if row["triplet_id"] in out)
+    name = after["triplet_id"]
+    links = chain(Found(revised, after, rejected=False))
+    said = {link.row["chunk_id"] for link in links if link.version.table == "opinions"}
+    assert said == out[name]
+    assert [link.row for link in links if link.version.table == "triplets"] == [after, before[name]]
+    same = next(row for row in rows_of(revised) if row == before[row["triplet_id"]])
+    assert [link for link in chain(Found(revised, same, rejected=False)) if link.version.table == "triplets"] == [
+        Found(revised, same, rejected=False)
+    ]

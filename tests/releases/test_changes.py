@@ -14,6 +14,7 @@ from builders.releases.previous import read_previous
 from builders.store.schemas import key_column
 from builders.store.versions import Version
 from tests.exports.making import chunk, query, triplet, written
+from tests.making import rows_of
 from tests.releases.making import manifest_of, released, rows_in, small
 
 
@@ -151,6 +152,19 @@ def test_the_nearest_plan_is_the_one_before_and_the_rest_came_or_went(tmp_path: 
     found = version_changes(before, [*kept, one, two, changed(two, "a", stage="other")])
     assert [(v.before, v.after, v.cause) for v in found] == [(None, "triplets/a", None)]
     assert version_changes(before, [*kept, one, two]) == []
+
+
+def test_a_revision_stands_beside_what_it_revises(tmp_path: Path) -> None:
+    before = small(tmp_path / "data")
+    previous = read_previous(released([before], tmp_path / "one"), "small")
+    revised = written(tmp_path / "data", "triplets", "triplet", [rows_of(before)[1:]], [before])
+    path = revised.folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["stage"] = manifest["identity"]["stage"] = "builders.audit"
+    manifest["identity"]["config"] = {"policy": "drop", "least": 1}
+    path.write_text(json.dumps(manifest))
+    (change,) = version_changes(previous, [*before.inputs(), before, Version(revised.folder, manifest)])
+    assert (change.before, change.after, change.cause) == (str(before), str(revised), "audit drop")
 
 
 def test_checks_that_changed_status_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
