@@ -12,7 +12,8 @@ demo: $(VENV)/.demo ## the demo recipe: real documents, a real LLM, minutes on t
 	$(VENV)/bin/python -m builders demo --show 5 $(if $(LIMIT),--limit $(LIMIT))
 
 test: $(VENV)/.dev ## the test suite
-	$(VENV)/bin/python -m pytest -m 'not alone' -n 2 --dist worksteal
+	$(VENV)/bin/python -m pytest -m 'not alone and not browser' -n 2 --dist worksteal
+	$(VENV)/bin/python -m pytest -m browser
 	$(VENV)/bin/python -m pytest -m alone
 
 lint: $(VENV)/.dev ## format, lint, types

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # The tables whose rows are named by a query, the latest first.
 QUERY_TABLES = ("preferences", "candidates", "queries")
+_ABOUT_ROWS = ("contamination", "opinions", "triplets")
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def chain(found: Found) -> list[Found]:
         for version in _ancestors(found.version):
             if version.table == table and (row := _select(version.shards(), key_column(version.record), row_id)):
                 links.append(Found(version, row, False))
-                ahead += parents(links[-1])
+                if found.version.table in _ABOUT_ROWS:
+                    ahead += parents(links[-1])
                 break
     return links
 

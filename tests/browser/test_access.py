@@ -8,6 +8,8 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+pytestmark = pytest.mark.browser
+
 Open = Callable[..., "Page"]
 ROW = "row=notes/007%230000~qgen0%2Brerank"
 SECTIONS = ("overview", "checks", "audit", "contamination", "distributions", "stages", "prompts")

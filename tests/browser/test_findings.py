@@ -15,6 +15,8 @@ from tests.making import rows_of
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+pytestmark = pytest.mark.browser
+
 Open = Callable[..., "Page"]
 HOSTILE = "</p><script>alert(9)</script>\u202e<img src=x onerror=alert(8)>"
 

@@ -10,6 +10,8 @@ from tests.browser.making import HOSTILE, LONG
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+pytestmark = pytest.mark.browser
+
 Open = Callable[..., "Page"]
 SHOWN = {
     "markup": HOSTILE["markup"],
