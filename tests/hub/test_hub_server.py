@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.hub.client import TOP
+
+pytestmark = pytest.mark.slow
 
 
 def started(folder: Path) -> tuple["subprocess.Popen[str]", dict[str, str]]:

@@ -16,6 +16,8 @@ from tests.hub_server import Fault, HubServer
 from tests.loopback_hub.repos import add_commit, new_repo
 from tests.release_making import RECORDS, SPLITS, expected_rows, manifest_of, next_release, rewrite
 
+pytestmark = pytest.mark.slow
+
 TO = "me/notes"
 
 
