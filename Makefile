@@ -6,14 +6,18 @@ TORCH ?= torch==2.13.0
 PIP = $(VENV)/bin/pip --disable-pip-version-check install --quiet
 LIMIT ?=
 
-.PHONY: demo test lint test-vllm clean
+.PHONY: demo test test-slow lint test-vllm clean
 
 demo: $(VENV)/.demo ## the demo recipe: real documents, a real LLM, minutes on two cores
 	$(VENV)/bin/python -m builders demo --show 5 $(if $(LIMIT),--limit $(LIMIT))
 
 test: $(VENV)/.dev ## the test suite
-	$(VENV)/bin/python -m pytest -m 'not alone' -n 2 --dist worksteal
+	$(VENV)/bin/python -m pytest -m 'not slow and not alone and not browser' -n 2 --dist worksteal
 	$(VENV)/bin/python -m pytest -m alone
+
+test-slow: $(VENV)/.dev ## what takes long: runs that are killed, a Hub that is published to, a trainer, a browser
+	$(VENV)/bin/python -m pytest -m 'slow and not alone' -n 2 --dist worksteal
+	$(VENV)/bin/python -m pytest -m browser
 
 lint: $(VENV)/.dev ## format, lint, types
 	$(VENV)/bin/ruff format --check

@@ -12,6 +12,7 @@ from builders import (
     candidates,
     corpus,
     cropped_sentences,
+    release,
     rerank_preferences,
     supervised,
     synthetic_queries,
@@ -56,11 +57,12 @@ STAGES: dict[str, Any] = {
     "rerank_preferences": (rerank_preferences, rerank_preferences.RerankPreferences),
     "synthetic_triplets": (synthetic_triplets, synthetic_triplets.SyntheticTriplets),
     "triplets": (triplets, triplets.Triplets),
+    "release": (release, release.Release),
 }
 
 
 def main(config: Recipe) -> None:
-    """corpus -> Sent, QGen -> candidates -> Rerank -> triplets, and judged and written ones. Each stage that is named.
+    """corpus -> Sent, QGen -> candidates -> Rerank -> triplets, and judged and written ones -> release. Those named.
 
     Candidates are made of every version of queries, preferences of the candidates of QGen alone (DRAMA 3.1.3), rows of
     all of them; the candidates of judged queries are what their further negatives are mined from.
@@ -78,19 +80,24 @@ def main(config: Recipe) -> None:
     written = stages.run("synthetic_triplets")
     mined = found.pop(str(_input(judged, "queries")), None) if judged else None
     rankings: list[Version | None] = [r for r in [*found.values(), reranked, judged, written] if r is not None]
+    rows = []
     for ranked in rankings or [None]:
         if ranked is not None and ranked in (judged, written):
             beside = mined if ranked is judged else None
             unused = triplets.unused_with_judgements(beside is not None)
-            stages.run("triplets", without=unused, ranked=ranked, candidates=beside)
+            rows.append(stages.run("triplets", without=unused, ranked=ranked, candidates=beside))
         else:
-            stages.run("triplets", ranked=ranked)
+            rows.append(stages.run("triplets", ranked=ranked))
+    released = stages.release([version for version in rows if version is not None], config.limit)
     if config.show:
         from builders.cli.summary import print_summary
 
         print_summary(stages.built, config.show)
     for version in stages.built:
         print(version.folder)
+    if released is not None:
+        print(released.folder, flush=True)
+        release.refuse_errors(released)
 
 
 def read_recipe(config: Recipe) -> dict[str, Any]:
@@ -129,6 +136,19 @@ class _Run:
         say("")
         self.built.append(version)
         return version
+
+    def release(self, rows: "Sequence[Version]", limit: int | None) -> "release.Released | None":
+        """What was released of those triplets (of those that the recipe names where there are none here).
+
+        A rehearsal is released under a name of its own: the next whole run is another data set.
+        """
+        if "release" not in self.configs:
+            return None
+        given: release.Release = self.configs["release"]
+        name = given.name if limit is None else f"{given.name}-limit{limit}"
+        made = release.release(replace(given, name=name, versions=tuple(map(str, rows)) or given.versions))
+        say("")
+        return made
 
 
 def _input(version: "Version | None", table: str) -> "Version | None":

@@ -96,9 +96,10 @@ def export(config: Export) -> Path | None:
 
     UserError where the folder holds something else, or nothing is left to write.
     """
-    from builders.exports.folders import already_made, new_folder, write_manifest
+    from builders.exports.folders import already_made, write_manifest
     from builders.exports.texts import versions_behind
     from builders.exports.writing import Sources, write_rows
+    from builders.store.folders import new_folder
     from builders.store.versions import find_version, latest_version
 
     named = [find_version(config.data, name, table="triplets") for name in config.versions]

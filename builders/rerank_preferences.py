@@ -106,7 +106,7 @@ def main(config: RerankPreferences, engine: "Engine | None" = None) -> "Version 
         REVISION,
         {**reranking.identity(), "limit": config.limit, **config.llm.identity()},
         inputs=(candidates,),
-        prompt=PromptUse(prompt.name, prompt.version),
+        prompt=PromptUse(prompt.name, prompt.version, prompt.text),
         model=asdict(model),
         sampling=asdict(prompt.sampling),
         seed=config.seed,

@@ -228,7 +228,7 @@ def _asking(
         REVISION,
         settings,
         inputs=inputs,
-        prompt=PromptUse(prompt.name, prompt.version),
+        prompt=PromptUse(prompt.name, prompt.version, prompt.text),
         model=asdict(model),
         sampling=asdict(prompt.sampling),
         seed=config.seed,

@@ -58,7 +58,7 @@ class Why:
     """
 
     row_id: Annotated[str, tyro.conf.Positional]
-    """The id of a document, chunk, query or rejected row."""
+    """The id of a document, chunk, query, triplet, overlap or rejected row."""
     data: Path = Path("data")
     """The folder of all tables."""
 

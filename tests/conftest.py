@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from builders import candidates, corpus, cropped_sentences, synthetic_queries
 from builders.llm.engines import EngineOptions
@@ -18,6 +19,10 @@ from tests.making import Answer, FakeEngine, one_query
 from tests.retrieval.making import HashEncoder
 
 SHARD_DOCUMENTS, SHARDS = 9, 5
+
+# A busy machine is no fault of the code: what measures time is marked `alone`.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -1,61 +1,85 @@
-"""A Hub on the loopback interface that serves data sets from folders to the real client: HubServer."""
+"""A Hub on the loopback interface for the real client: HubServer for tests, and a server to try things by hand.
 
-import hashlib
-import json
+To publish and load without the Hub, and without an account, start it in a terminal of its own (Ctrl-C ends it;
+DIR keeps what was published):
+
+    python -m tests.hub_server --port 8099 --folder DIR
+
+It prints four `export` lines. Paste them into another terminal, and there:
+
+    python -m builders.publish RELEASE_FOLDER --to me/notes
+    python -c "from datasets import load_dataset; print(load_dataset('me/notes', 'pairs', revision='v1.0.0'))"
+"""
+
+import argparse
 import re
+import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.loopback_hub import objects, reading, writing
+from tests.loopback_hub.answers import Answer, Request, error_answer
+from tests.loopback_hub.calls import Call, User, denied
+from tests.loopback_hub.repos import Repo, saved_repo
+
+__all__ = ["Fault", "HubServer", "Repo", "User"]
+
 
 @dataclass
-class Repo:
-    """One data set. `commits` maps a commit to the folder of its files, `refs` a branch or a tag to a commit."""
+class Fault:
+    """What goes wrong with requests whose "METHOD path" matches, after `skip` of them, `times` in number."""
 
-    commits: dict[str, Path]
-    refs: dict[str, str]
-    tags: set[str] = field(default_factory=set)
-    gated: bool = False
+    request: str
+    skip: int = 0
+    times: int = 1_000_000
+    status: int = 0
+    """What is answered; 0 drops the connection."""
+    message: str = "a fault of the test"
+    act: Callable[[], None] | None = None
+    """Called in place of a fault; then the request is answered as ever."""
+    seen: int = 0
 
-    def commit(self, revision: str) -> str | None:
-        return revision if revision in self.commits else self.refs.get(revision)
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Request:
-    method: str
-    path: str
-    query: dict[str, list[str]]
-    headers: dict[str, str]
-    body: bytes
-
-
-def json_answer(value: object, status: int = 200) -> Answer:
-    return Answer(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
-
-
-def error_answer(status: int, code: str, message: str) -> Answer:
-    return Answer(status, b"{}", {"X-Error-Code": code, "X-Error-Message": message})
+    def answer(self, request: Request) -> Answer | None:
+        if not re.fullmatch(self.request, f"{request.method} {request.path}"):
+            return None
+        self.seen += 1
+        if not self.skip < self.seen <= self.skip + self.times:
+            return None
+        if self.act:
+            self.act()
+            return None
+        return error_answer(self.status, "", self.message)
 
 
 class HubServer:
-    """Serves `repos` (by "owner/name") while the `with` block lasts; `env` is what the client's process needs."""
+    """Serves `repos` (by "owner/name", models by "models/owner/name") while the `with` block lasts.
 
-    def __init__(self, repos: dict[str, Repo]) -> None:
+    `env` is what the client's process needs. `part_bytes`: larger LFS objects are put in parts of so many bytes.
+    """
+
+    def __init__(
+        self, repos: dict[str, Repo], folder: Path | None = None, *, port: int = 0, part_bytes: int | None = None
+    ) -> None:
         self.repos = repos
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="hub-"))
+        self.objects = self.folder / "objects"
+        self.objects.mkdir(parents=True, exist_ok=True)
+        self.part_bytes = part_bytes
+        self.users = {"write-token": User("me"), "read-token": User("me", can_write=False)}
         self.asked: list[str] = []
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.received: Counter[str] = Counter()
+        self.ranges: list[tuple[str, int, int]] = []
+        self.faults: list[Fault] = []
+        self.quota: int | None = None
+        self.ignored: set[str] = set()
+        self._lock = threading.RLock()
+        self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
 
@@ -79,23 +103,18 @@ class HubServer:
         self._http.server_close()
 
     def answer(self, request: Request) -> Answer:
-        self.asked.append(f"{request.method} {request.path}")
-        for method, pattern, respond in ROUTES:
-            match = re.fullmatch(pattern, request.path)
-            if match and request.method in method:
-                return self._in_repo(respond, request, {k: unquote(v or "") for k, v in match.groupdict().items()})
-        return Answer(404, b"{}")
-
-    def _in_repo(self, respond: "Respond", request: Request, parts: dict[str, str]) -> Answer:
-        repo = self.repos.get(parts["repo"])
-        if repo is None:
-            return error_answer(401, "RepoNotFound", "Repository not found")
-        if repo.gated:
-            return error_answer(403, "GatedRepo", "Access to this data set is restricted")
-        commit = repo.commit(parts.get("revision") or "main")
-        if commit is None:
-            return error_answer(404, "RevisionNotFound", "Invalid rev id")
-        return respond(request, parts, repo, commit)
+        with self._lock:
+            self.asked.append(f"{request.method} {request.path}")
+            for fault in self.faults:
+                answer = fault.answer(request)
+                if answer is not None:
+                    return answer
+            for method, pattern, access, respond in ROUTES:
+                match = re.fullmatch(pattern, request.path)
+                if match and request.method in method:
+                    call = Call(self, request, {k: unquote(v or "") for k, v in match.groupdict().items()})
+                    return (access and denied(call, writes=access == "write")) or respond(call)
+            return Answer(404, b"{}")
 
 
 def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
@@ -104,15 +123,27 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
 
         def _serve(self) -> None:
             url = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            answer = hub.answer(Request(self.command, url.path, parse_qs(url.query), headers, body))
+            answer = hub.answer(Request(self.command, url.path, parse_qs(url.query), headers, self._body()))
+            if not answer.status:
+                self.close_connection = True
+                return
             self.send_response(answer.status)
             for name, value in ({"Content-Length": str(len(answer.body))} | answer.headers).items():
                 self.send_header(name, value)
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(answer.body)
+
+        def _body(self) -> bytes:
+            if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+                return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = b""
+            while size := int(self.rfile.readline().split(b";")[0], 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return body
 
         do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _serve
 
@@ -122,102 +153,54 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def repo_info(request: Request, parts: dict[str, str], repo: Repo, commit: str) -> Answer:
-    siblings = [{"rfilename": path} for path in _files(repo.commits[commit])]
-    return json_answer(
-        {
-            "_id": "0" * 24,
-            "id": parts["repo"],
-            "sha": commit,
-            "private": False,
-            "gated": False,
-            "disabled": False,
-            "tags": [],
-            "downloads": 0,
-            "likes": 0,
-            "lastModified": "2026-01-01T00:00:00.000Z",
-            "createdAt": "2026-01-01T00:00:00.000Z",
-            "siblings": siblings,
-        }
-    )
-
-
-def refs(request: Request, parts: dict[str, str], repo: Repo, commit: str) -> Answer:
-    listed: dict[str, list[dict[str, str]]] = {"branches": [], "tags": [], "converts": []}
-    for name, target in repo.refs.items():
-        kind = "tags" if name in repo.tags else "branches"
-        ref = f"refs/{'tags' if name in repo.tags else 'heads'}/{name}"
-        listed[kind].append({"name": name, "ref": ref, "targetCommit": target})
-    return json_answer(listed)
-
-
-def tree(request: Request, parts: dict[str, str], repo: Repo, commit: str) -> Answer:
-    root, below = repo.commits[commit], parts.get("path", "").strip("/")
-    if below and not (root / below).is_dir():
-        return error_answer(404, "EntryNotFound", f"{below} does not exist on {commit}")
-    recursive = request.query.get("recursive", ["false"])[0].lower() == "true"
-    paths = [path for path in _entries(root) if path.startswith(f"{below}/" if below else "")]
-    if not recursive:
-        depth = below.count("/") + 1 if below else 0
-        paths = [path for path in paths if path.count("/") == depth]
-    return json_answer([_entry(root, path) for path in paths])
-
-
-def paths_info(request: Request, parts: dict[str, str], repo: Repo, commit: str) -> Answer:
-    root = repo.commits[commit]
-    if request.headers.get("content-type", "").startswith("application/json"):
-        paths = json.loads(request.body)["paths"]
-    else:
-        paths = parse_qs(request.body.decode()).get("paths", [])
-    paths = [paths] if isinstance(paths, str) else paths
-    return json_answer([_entry(root, path) for path in paths if (root / path).exists()])
-
-
-def resolve(request: Request, parts: dict[str, str], repo: Repo, commit: str) -> Answer:
-    file = repo.commits[commit] / parts["path"]
-    if not file.is_file():
-        return error_answer(404, "EntryNotFound", f"{parts['path']} does not exist on {commit}")
-    data = file.read_bytes()
-    headers = {"X-Repo-Commit": commit, "ETag": f'"{_git_oid(data)}"', "Accept-Ranges": "bytes"}
-    wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
-    if wanted and request.method == "GET":
-        first, last = int(wanted[1]), min(int(wanted[2] or len(data)), len(data) - 1)
-        if first >= len(data):
-            return Answer(416, b"", {"Content-Range": f"bytes */{len(data)}"})
-        return Answer(206, data[first : last + 1], headers | {"Content-Range": f"bytes {first}-{last}/{len(data)}"})
-    return Answer(200, data, headers)
-
-
-def _entries(root: Path) -> list[str]:
-    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*"))
-
-
-def _files(root: Path) -> list[str]:
-    return [path for path in _entries(root) if (root / path).is_file()]
-
-
-def _entry(root: Path, path: str) -> dict[str, object]:
-    if (root / path).is_dir():
-        return {"type": "directory", "oid": hashlib.sha1(path.encode()).hexdigest(), "size": 0, "path": path}
-    data = (root / path).read_bytes()
-    return {"type": "file", "oid": _git_oid(data), "size": len(data), "path": path}
-
-
-def _git_oid(data: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
-
-
-Respond = Callable[[Request, dict[str, str], Repo, str], Answer]
-
-_REPO = r"(?P<repo>[^/]+/[^/]+)"
-_API = rf"/api/datasets/{_REPO}"
+_REPO = r"(?P<repo>[^/]+/[^/]+?)"
+_KIND = r"(?P<kind>datasets|models)"
+_API = rf"/api/{_KIND}/{_REPO}"
+_SITE = rf"/(?:(?P<kind>datasets)/)?{_REPO}"
 _REVISION = r"(?P<revision>[^/]+)"
 
-# Methods, path, answer. A path without a revision stands for main.
-ROUTES: list[tuple[tuple[str, ...], str, Respond]] = [
-    (("GET",), rf"{_API}/refs", refs),
-    (("GET",), rf"{_API}/tree/{_REVISION}(?P<path>/.*)?", tree),
-    (("POST",), rf"{_API}/paths-info/{_REVISION}", paths_info),
-    (("GET",), rf"{_API}(?:/revision/{_REVISION})?", repo_info),
-    (("GET", "HEAD"), rf"/datasets/{_REPO}/resolve/{_REVISION}/(?P<path>.+)", resolve),
+# Methods, path, who may ("" anyone, "read" who sees the repository, "write" its owner), answer. A path without a
+# revision stands for main. The addresses of LFS objects are given to a writer and ask for no token, as signed ones do.
+ROUTES: list[tuple[tuple[str, ...], str, str, Callable[[Call], Answer]]] = [
+    (("GET",), "/api/whoami-v2", "", reading.whoami),
+    (("POST",), "/api/repos/create", "", writing.create),
+    (("POST",), "/api/validate-yaml", "", writing.validate_yaml),
+    (("PUT",), r"/lfs/(?P<oid>[0-9a-f]{64})(?:/(?P<part>\d+))?", "", objects.put),
+    (("POST",), r"/lfs/(?P<oid>[0-9a-f]{64})", "", objects.complete),
+    (("POST",), rf"{_SITE}\.git/info/lfs/objects/batch", "write", objects.batch),
+    (("POST",), rf"{_SITE}\.git/info/lfs/verify", "write", objects.verify),
+    (("POST",), rf"{_API}/preupload/{_REVISION}", "write", writing.preupload),
+    (("POST",), rf"{_API}/commit/{_REVISION}", "write", writing.commit),
+    (("POST",), rf"{_API}/tag/{_REVISION}", "write", writing.tag),
+    (("POST",), rf"{_API}/branch/(?P<branch>[^/]+)", "write", writing.branch),
+    (("GET",), rf"{_API}/refs", "read", reading.refs),
+    (("GET",), rf"{_API}/commits/{_REVISION}", "read", reading.commits),
+    (("GET",), rf"{_API}/tree/{_REVISION}(?P<path>/.*)?", "read", reading.tree),
+    (("POST",), rf"{_API}/paths-info/{_REVISION}", "read", reading.paths_info),
+    (("GET",), rf"{_API}(?:/revision/{_REVISION})?", "read", reading.repo_info),
+    (("GET", "HEAD"), rf"{_SITE}/resolve/{_REVISION}/(?P<path>.+)", "read", reading.resolve),
 ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.hub_server", description=__doc__.split("\n")[0])
+    parser.add_argument("--port", type=int, default=8099)
+    parser.add_argument("--folder", type=Path, required=True, help="where repositories are kept")
+    given = parser.parse_args()
+    kept = {
+        file.parent.relative_to(given.folder).as_posix(): saved_repo(file.parent)
+        for file in given.folder.rglob("repo.json")
+    }
+    with HubServer(kept, given.folder, port=given.port, part_bytes=1_000_000) as hub:
+        print(f"# {len(kept)} repositories; paste these lines into another terminal; Ctrl-C here ends the server")
+        environment = hub.env(given.folder / "home") | {"HF_TOKEN": "write-token"}
+        for name in ("HF_ENDPOINT", "HF_HUB_DISABLE_XET", "HF_HOME", "HF_TOKEN"):
+            print(f"export {name}={environment[name]}", flush=True)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            print("# ended")
+
+
+if __name__ == "__main__":
+    main()

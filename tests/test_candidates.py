@@ -148,6 +148,7 @@ def test_words_rank_by_what_they_share_and_a_fusion_names_both(data: Path) -> No
     assert all(fused_first[i] == first[i] for i in agreed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("within", [None, "language"])
 def test_an_index_that_looks_everywhere_finds_what_an_exact_search_finds(
     data: Path, within: Any, capsys: pytest.CaptureFixture[str]

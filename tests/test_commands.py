@@ -12,10 +12,15 @@ import pytest
 
 from builders import __main__ as recipes
 from builders import (
+    audit,
     candidates,
+    checks,
+    contamination,
     corpus,
     cropped_sentences,
     export,
+    publish,
+    release,
     rerank_preferences,
     supervised,
     synthetic_queries,
@@ -28,7 +33,19 @@ from builders.cli.errors import UserError
 from builders.llm.requests import EngineStopped
 from builders.store.versions import Version
 
-HEAVY = ("torch", "transformers", "vllm", "openai", "pyarrow", "polars", "duckdb", "datasets", "sentence_transformers")
+HEAVY = (
+    "torch",
+    "transformers",
+    "vllm",
+    "openai",
+    "pyarrow",
+    "polars",
+    "duckdb",
+    "datasets",
+    "sentence_transformers",
+    "huggingface_hub",
+    "mteb",
+)
 STAGES = sorted(p.stem for p in Path(corpus.__file__).parent.glob("*.py") if p.stem != "__init__")
 COMMANDS: list[tuple[Any, Any, list[str]]] = [
     (recipes.Recipe, recipes.main, []),
@@ -40,6 +57,11 @@ COMMANDS: list[tuple[Any, Any, list[str]]] = [
     (triplets.Triplets, triplets.main, []),
     (supervised.Supervised, supervised.main, []),
     (export.Export, export.main, []),
+    (release.Release, release.main, []),
+    (publish.Publish, publish.main, []),
+    (contamination.Contamination, contamination.main, []),
+    (audit.Audit, audit.main, []),
+    (checks.Checks, checks.main, []),
     (synthetic_triplets.SyntheticTriplets, synthetic_triplets.main, []),
     *((tables.Command, tables.main, [word]) for word in ("list", "show", "why", "diff")),
 ]
@@ -65,7 +87,7 @@ def test_help_has_an_example_and_explains_every_flag(
     name = main.__module__.removesuffix(".__main__")
     assert f"usage: python -m {name}" in told.out
     assert f"Example: python -m {' '.join([name, *words])}" in told.out
-    assert "--data" in told.out
+    assert "--data" in told.out or main is publish.main  # which reads a release, and no table
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -169,3 +191,9 @@ def test_a_wrong_use_is_status_2(arguments: list[str], capsys: pytest.CaptureFix
         status = ended.code
     assert status == 2
     assert capsys.readouterr().out == ""
+
+
+def test_a_flag_that_is_given_twice_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["triplets", "--name", "notes", "--licence", "a=MIT", "--licence", "b=MIT"]
+    assert run(release.Release, release.main, given) == 2
+    assert "--licence is given twice" in capsys.readouterr().err

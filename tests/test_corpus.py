@@ -91,6 +91,7 @@ def test_other_shards_make_the_same_rows(corpus_config: Corpus, built: Path, tmp
     assert rows_of(one_shard) == sorted(rows_of(several), key=lambda row: row["chunk_id"])
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_bytes_of_one(
     corpus_config: Corpus, built: Path, tmp_path: Path, small_shards: None
 ) -> None:

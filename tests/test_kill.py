@@ -21,6 +21,8 @@ from builders.synthetic_queries import Writing
 from builders.text.queries import Sample
 from tests.llm.loopback import Loopback
 
+pytestmark = pytest.mark.slow
+
 DOCUMENTS = 150
 CONCURRENCY = 4
 KILLS = 4

@@ -7,11 +7,15 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from builders.llm.engines import EngineOptions
 from builders.store.versions import find_version
 from builders.synthetic_triplets import SyntheticTriplets, main
 from tests.llm.loopback import Loopback
 from tests.making import parquet_bytes, rows_of
+
+pytestmark = pytest.mark.slow
 
 REPLIES = "tests.writer:reply_to"
 TASKS, PER_TASK, CONCURRENCY = 16, 2, 4

@@ -29,9 +29,29 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_prompt_schema_and_card_is_in_the_wheel(installed: Path) -> None:
     for name in ("prompts", "schemas", "data_cards"):
-        here = {p.name: p.read_bytes() for p in (TOP / name).iterdir()}
+        here = _files(TOP / name)
         assert here
-        assert {p.name: p.read_bytes() for p in (installed / "builders/resources" / name).iterdir()} == here
+        assert _files(installed / "builders/resources" / name) == here
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_the_parts_of_the_page_are_in_the_wheel(installed: Path) -> None:
+    here = {
+        str(p.relative_to(TOP))
+        for p in (TOP / "builders/cards").rglob("*")
+        if p.suffix in (".html", ".css", ".js", ".sql")
+    }
+    assert {Path(name).suffix for name in here} == {".html", ".css", ".js", ".sql"}
+    assert all((installed / name).read_bytes() == (TOP / name).read_bytes() for name in here)
+
+
+def test_every_check_is_in_the_wheel(installed: Path) -> None:
+    checks = {p.relative_to(TOP): p.read_bytes() for p in (TOP / "builders").rglob("*.sql")}
+    assert len(checks) > 60
+    assert {p.relative_to(installed): p.read_bytes() for p in installed.rglob("*.sql")} == checks
 
 
 def test_nothing_else_stands_at_the_top_of_the_wheel(installed: Path) -> None:

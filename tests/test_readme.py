@@ -10,10 +10,15 @@ import pytest
 import tyro
 
 from builders.__main__ import Recipe, read_recipe
+from builders.audit import Audit
 from builders.candidates import Candidates
+from builders.checks import Checks
+from builders.contamination import Contamination
 from builders.corpus import Corpus
 from builders.cropped_sentences import CroppedSentences
 from builders.export import Export
+from builders.publish import Publish
+from builders.release import Release
 from builders.rerank_preferences import RerankPreferences
 from builders.store.schemas import reasons
 from builders.supervised import Supervised
@@ -35,6 +40,11 @@ CONFIGS: dict[str, Any] = {
     "builders.supervised": Supervised,
     "builders.triplets": Triplets,
     "builders.export": Export,
+    "builders.release": Release,
+    "builders.publish": Publish,
+    "builders.contamination": Contamination,
+    "builders.audit": Audit,
+    "builders.checks": Checks,
     "builders.tables": Command,
 }
 COMMANDS = re.findall(r"^    python -m (\S+)(.*)$", README, re.MULTILINE)

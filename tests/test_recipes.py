@@ -65,6 +65,11 @@ def fault(path: object, **settings: Any) -> str:
         ("[triplets]\npositives = [1]", "positives = [1] is not of type tuple[int, int]."),
         ("[candidates]\nencoder = 'vllm'", "--encoder vllm needs --model"),
         ("[corpus", "is not valid TOML"),
+        ("[release]\nversions = ['a']", "[release] lacks name."),
+        ("[triplets]\n[release]\nname = 'x'\nversions = ['a']", "[release] names versions, and [triplets] makes them"),
+        ("[release]\nname = 'x'\nlicence = 'MIT'", "[release] licence = 'MIT' is not of type tuple[str, ...]."),
+        ("[release]\nname = 'x'\nlicence = [1]", "[release] licence = 1 is not of type str."),
+        ("[release]\nname = 'x y'", "--name 'x y' cannot be a name on the Hub"),
         ("[cropped_sentences]\nper_chunk = 0", "--per-chunk 0 leaves nothing: give 1 or more."),
         ("[synthetic_queries]\nengine = 'openai'", "--engine openai needs --model"),
     ],
@@ -105,7 +110,15 @@ def test_a_rehearsal_lowers_limits_and_raises_none(
 @pytest.mark.parametrize("name", ["demo", "paper"])
 def test_the_shipped_recipes_are_right(name: str) -> None:
     stages = read_recipe(Recipe(name))
-    needed = {"corpus", "cropped_sentences", "synthetic_queries", "candidates", "rerank_preferences", "triplets"}
+    needed = {
+        "corpus",
+        "cropped_sentences",
+        "synthetic_queries",
+        "candidates",
+        "rerank_preferences",
+        "triplets",
+        "release",
+    }
     assert needed <= set(stages) <= set(STAGES)
 
 

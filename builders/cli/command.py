@@ -36,7 +36,20 @@ def run(
     spec = sys.modules[module].__spec__
     name = (spec.name if spec else module).removesuffix(".__main__")
     flat = (tyro.conf.OmitArgPrefixes,)  # flags of a nested config stand beside the others: --engine, not --llm.engine
-    return guarded(lambda: main(tyro.cli(config_type, prog=f"python -m {name}", args=arguments, config=flat)))
+
+    def call() -> "Version | None":
+        _refuse_repeats(sys.argv[1:] if arguments is None else arguments)
+        return main(tyro.cli(config_type, prog=f"python -m {name}", args=arguments, config=flat))
+
+    return guarded(call)
+
+
+def _refuse_repeats(arguments: Sequence[str]) -> None:
+    """The parser would take the last of them, and say nothing of the others."""
+    flags = [given.partition("=")[0].replace("_", "-") for given in arguments if given.startswith("--")]
+    if repeated := [flag for flag in flags if flags.count(flag) > 1]:
+        sentence = f"{repeated[0]} is given twice: give it once, with all of its values after it."
+        raise UserError(sentence, exit_code=2)
 
 
 def guarded(call: "Callable[[], Version | None]") -> int:

@@ -19,6 +19,7 @@ MADE: dict[str, tuple[str, ...]] = {
     "queries": ("cropped_sentences", "synthetic_queries", "supervised"),
     "candidates": ("candidates",),
     "ranked": ("candidates", "rerank_preferences", "supervised", "synthetic_triplets"),
+    "versions": ("triplets",),
 }
 
 

@@ -95,7 +95,7 @@ def print_languages(chunks: Version) -> None:
     if not chunks.manifest["rows"]["out"]:
         return
     per_language = (
-        pl.scan_parquet(chunks.shards())
+        pl.scan_parquet(chunks.shards(), glob=False)
         .group_by("language")
         .agg(
             pl.len().alias("chunks"),

@@ -16,6 +16,8 @@ def read_value(value: Any, hint: Any, where: str) -> Any:
         if value not in get_args(hint):
             raise UserError(f"{where} = {value!r} is not one of {', '.join(map(str, get_args(hint)))}.", exit_code=2)
         return value
+    if origin is tuple and get_args(hint)[1:] == (...,) and isinstance(value, list):
+        return tuple(read_value(v, get_args(hint)[0], where) for v in value)
     if origin is tuple and isinstance(value, list) and len(value) == len(get_args(hint)):
         return tuple(read_value(v, h, where) for v, h in zip(value, get_args(hint), strict=True))
     if origin is dict and isinstance(value, dict) and all(isinstance(v, str) for v in value.values()):

@@ -72,14 +72,14 @@ class ParquetFiles:
             if not self._room:
                 self.close()
                 path = self._folder / f"{self._name}-{self._files:05d}.parquet"
-                schema = _plain(frame.head(0)).schema
+                schema = plain_table(frame.head(0)).schema
                 self._writer = pq.ParquetWriter(
                     path, schema, compression="zstd", compression_level=3, use_content_defined_chunking=True
                 )
                 self._files, self._room = self._files + 1, PARQUET_ROWS
             part, frame = frame.head(self._room), frame.slice(self._room)
             assert self._writer is not None
-            self._writer.write_table(_plain(part))
+            self._writer.write_table(plain_table(part))
             self._room -= len(part)
 
     def close(self) -> None:
@@ -88,7 +88,7 @@ class ParquetFiles:
             self._writer = None
 
 
-def _plain(frame: "pl.DataFrame") -> Any:
+def plain_table(frame: "pl.DataFrame") -> Any:
     """An Arrow table of the types that every reader knows: polars' own are string_view and large_list."""
     import pyarrow as pa
     from polars import CompatLevel

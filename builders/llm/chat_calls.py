@@ -35,6 +35,8 @@ class OpenAIOptions:
     tokens_field: Literal["auto", "max_tokens", "max_completion_tokens"] = "auto"
     # Further fields of the body, over those that are sent anyway; None leaves a field out.
     extra_body: Mapping[str, Any] = field(default_factory=dict)
+    # What the server calls the model, where that is not its name in tables.
+    served_as: str | None = None
 
     def __post_init__(self) -> None:
         # Written so that NaN, which is neither more nor less than 0, is refused.
@@ -50,12 +52,12 @@ class ChatCalls:
     def __init__(self, model: Model, base_url: str, options: OpenAIOptions, say: Callable[[str], None]) -> None:
         self.dialect: Dialect | None = None if options.dialect == "auto" else options.dialect
         self._tokens_field = "max_tokens" if options.tokens_field == "auto" else options.tokens_field
-        self._model = model
+        self._served_as = options.served_as or model.id
         self._options = options
         self._say = say
         self._probing, self._checking = asyncio.Lock(), asyncio.Lock()
         limits = options.concurrency, options.timeout
-        endpoint = Endpoint(base_url, "/chat/completions", model.id, options.api_key_env, *limits)
+        endpoint = Endpoint(base_url, "/chat/completions", self._served_as, options.api_key_env, *limits)
         self._server = ServerCalls(endpoint, options.retries, _KEPT)
         self._server.open()
 
@@ -146,7 +148,7 @@ class ChatCalls:
         return self._tokens_field != sent
 
     async def _send(self, request: Request, dialect: Dialect, tokens_field: str) -> Reply:
-        body = body_of(self._model.id, request, dialect, tokens_field, self._options.extra_body)
+        body = body_of(self._served_as, request, dialect, tokens_field, self._options.extra_body)
         started = time.perf_counter()
         return read_reply(request, await self._server.post(body), time.perf_counter() - started)
 

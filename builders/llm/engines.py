@@ -10,7 +10,7 @@ from builders.cli.errors import UserError
 from builders.cli.progress import say
 from builders.llm.engine_args import read_engine_args
 from builders.llm.number_types import fastest_dtype
-from builders.llm.requests import Engine, Model
+from builders.llm.requests import Engine, Model, served_model
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def money(usage: Mapping[str, int], price: tuple[float, float] | None) -> float 
 def find_model(options: EngineOptions) -> Model:
     """The model's name and pinned revision, without loading it. A folder goes by its last name and its content."""
     if options.engine == "openai":
-        return Model(options.model or "", options.revision or "served")
+        return served_model(options.model or "", options.revision)
     from builders.llm.weights import pinned_model
 
     pinned = pinned_model(options.model or "smollm2", options.revision)
@@ -91,6 +91,7 @@ def make_engine(options: EngineOptions) -> Engine:
             timeout=options.timeout,
             dialect=options.structured,
             extra_body=arguments,
+            served_as=options.model,
         )
         return OpenAIEngine(find_model(options), options.base_url, chosen, say)
     from builders.llm.weights import pinned_model

@@ -25,10 +25,11 @@ ReplyForm = Literal["json", "plain", "ranking", "likelihood"]
 
 @dataclass(frozen=True)
 class Prompt:
-    """A loaded prompt. `version` is its name and the hash of its whole file."""
+    """A loaded prompt. `version` is its name and the hash of its whole file, which is `text`."""
 
     name: str
     version: str
+    text: str
     reply_schema_name: str
     reply: ReplyForm
     placeholders: tuple[str, ...]
@@ -74,6 +75,11 @@ class Prompt:
         )
 
 
+def prompt_version(name: str, text: str) -> str:
+    """The prompt's name and the hash of its whole file."""
+    return f"{name}-{blake2b(text.encode(), digest_size=6).hexdigest()}"
+
+
 def load_prompt(name: str) -> Prompt:
     """A prompt by its name in prompts/, or by the path of a TOML file of the same form.
 
@@ -85,7 +91,8 @@ def load_prompt(name: str) -> Prompt:
         raise UserError(f"There is no prompt file {path}: name one that exists, or a prompt by its name.", exit_code=2)
     content = path.read_bytes()
     try:
-        given = tomllib.loads(content.decode())
+        text = content.decode()
+        given = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise UserError(f"The prompt {path} is not valid TOML: {fault}.", exit_code=2) from None
     _check(path, given)
@@ -96,7 +103,8 @@ def load_prompt(name: str) -> Prompt:
         opening.append({"role": "assistant", "content": _render(answer, example)})
     return Prompt(
         name=given["name"],
-        version=f"{given['name']}-{blake2b(content, digest_size=6).hexdigest()}",
+        version=prompt_version(given["name"], text),
+        text=text,
         reply_schema_name=given["reply_schema"],
         reply=given["reply"],
         placeholders=tuple(given["placeholders"]),

@@ -1,6 +1,7 @@
 """What is asked of an LLM, what comes back, and the key that joins the two."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
@@ -25,6 +26,12 @@ class Model:
 
     id: str
     revision: str
+
+
+def served_model(name: str, revision: str | None) -> Model:
+    """A model that a server serves, as tables and manifests name it: one served by its path goes by the last part."""
+    told = re.split(r"[/\\]", name.rstrip("/\\"))[-1] if re.match(r"(?:~|\.{1,2}|[A-Za-z]:)?[/\\]", name) else name
+    return Model(told, revision or "served")
 
 
 @dataclass(frozen=True, slots=True)

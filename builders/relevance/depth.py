@@ -34,7 +34,7 @@ def depth_of(ranked: Version, chunks: Version) -> Depth:
     """`chunks` of the result: of the train chunks that the median query could be given."""
     import polars as pl
 
-    scan = pl.scan_parquet(ranked.shards())
+    scan = pl.scan_parquet(ranked.shards(), glob=False)
     lengths = scan.select(length=pl.col("chunk_ids").list.len()).group_by("length").agg(pl.len().alias("queries"))
     by_length = lengths.sort("length").collect(engine="streaming")
     up_to = by_length["queries"].cum_sum()
@@ -47,11 +47,11 @@ def _in_reach(ranked: Version, chunks: Version) -> int:
 
     searched = ranked if ranked.table == "candidates" else next(v for v in ranked.inputs() if v.table == "candidates")
     within = searched.manifest["identity"]["config"]["within"]
-    train = pl.scan_parquet(chunks.shards()).filter(pl.col("split") == "train")
+    train = pl.scan_parquet(chunks.shards(), glob=False).filter(pl.col("split") == "train")
     if within is None:
         return int(train.select(pl.len()).collect().item())
     sizes = train.group_by(within).agg(pl.len().alias("chunks")).collect(engine="streaming")
-    asked = pl.scan_parquet(ranked.shards()).group_by(within).agg(pl.len().alias("queries"))
+    asked = pl.scan_parquet(ranked.shards(), glob=False).group_by(within).agg(pl.len().alias("queries"))
     both = asked.collect(engine="streaming").join(sizes, on=within).sort("chunks", within)
     if both.is_empty():
         return 0

@@ -59,7 +59,7 @@ def chunk_facts(chunks: Version) -> ChunkFacts:
         "document": pl.col("document_id").hash(seed=3),
         "held_out": pl.col("split") == "heldout",
     }
-    frame = pl.scan_parquet(chunks.shards()).select(**hashed).collect(engine="streaming")
+    frame = pl.scan_parquet(chunks.shards(), glob=False).select(**hashed).collect(engine="streaming")
     order = np.argsort(frame["keys"].to_numpy(), kind="stable")
     arrays = {name: frame[name].to_numpy()[order] for name in hashed}
     if len(arrays["keys"]) > 1 and (arrays["keys"][1:] == arrays["keys"][:-1]).any():

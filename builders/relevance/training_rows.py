@@ -38,7 +38,7 @@ class TrainingRows:
     def __call__(self, shard: int) -> TableResult:
         drafts = self.drafts(shard)
         guarded = guard(drafts, self.known, _facts(self.chunks.folder), self.rules)
-        return _sorted_out(guarded.drafts, len(drafts), guarded.counts, self.round_trip)
+        return sorted_out(guarded.drafts, len(drafts), guarded.counts, self.round_trip)
 
     def shards(self) -> int:
         return len((self.queries if self.kind == "judgements" else self.ranked).shards())
@@ -48,12 +48,12 @@ class TrainingRows:
 
         if self.kind != "judgements":
             make = from_candidates if self.kind == "candidates" else from_preferences
-            return make(pl.read_parquet(self.ranked.shards()[shard]), self.windows, str(self.ranked))
-        queries = pl.read_parquet(self.queries.shards()[shard])
+            return make(pl.read_parquet(self.ranked.shards()[shard], glob=False), self.windows, str(self.ranked))
+        queries = pl.read_parquet(self.queries.shards()[shard], glob=False)
         judged = _judged(self.ranked, queries["query_id"])
         if self.candidates is None:
             return from_judgements(queries, judged, None, self.windows, "")
-        mined = pl.read_parquet(self.candidates.shards()[shard])  # a shard of candidates is one of queries
+        mined = pl.read_parquet(self.candidates.shards()[shard], glob=False)  # a shard of candidates is one of queries
         return from_judgements(queries, judged, mined, self.windows, str(self.candidates))
 
 
@@ -68,7 +68,7 @@ def _judged(judgements: Version, query_ids: "pl.Series") -> "pl.DataFrame":
         if query_ids.len() and not (last < lowest or highest < first)  # type: ignore[operator]
     ]
     wanted = query_ids.to_frame("query_id").lazy()
-    source = pl.scan_parquet(shards) if shards else pl.scan_parquet(judgements.shards()[:1])
+    source = pl.scan_parquet(shards, glob=False) if shards else pl.scan_parquet(judgements.shards()[:1], glob=False)
     return source.join(wanted, on="query_id", how="semi").collect()
 
 
@@ -81,7 +81,11 @@ def _ranges(judgements: Path) -> dict[Path, tuple[str, str]]:
     assert version is not None
     found = {}
     for shard in version.shards():
-        ends = pl.scan_parquet(shard).select(first=pl.col("query_id").min(), last=pl.col("query_id").max()).collect()
+        ends = (
+            pl.scan_parquet(shard, glob=False)
+            .select(first=pl.col("query_id").min(), last=pl.col("query_id").max())
+            .collect()
+        )
         if ends["first"][0] is not None:
             found[shard] = ends.row(0)
     return found
@@ -95,7 +99,9 @@ def repeated_queries(rows: TrainingRows) -> "pl.DataFrame | None":
     import polars as pl
 
     source = rows.queries if rows.kind == "judgements" else rows.ranked
-    hashes = pl.scan_parquet(source.shards()).group_by("normalised_text_hash").len().filter(pl.col("len") > 1)
+    hashes = (
+        pl.scan_parquet(source.shards(), glob=False).group_by("normalised_text_hash").len().filter(pl.col("len") > 1)
+    )
     repeated = hashes.select("normalised_text_hash").collect(engine="streaming")
     if repeated.is_empty():
         return None
@@ -115,7 +121,7 @@ def _facts(chunks: Path) -> ChunkFacts:
     return chunk_facts(version)
 
 
-def _sorted_out(drafts: "pl.DataFrame", rows_in: int, counts: Counter[str], round_trip: int | None) -> TableResult:
+def sorted_out(drafts: "pl.DataFrame", rows_in: int, counts: Counter[str], round_trip: int | None) -> TableResult:
     """Rows that found their own chunk, have a positive and enough negatives; the others with their reason."""
     import polars as pl
 

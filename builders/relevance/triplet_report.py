@@ -17,7 +17,7 @@ def rows_by_language(triplets: Version) -> "pl.DataFrame":
     import polars as pl
 
     return (
-        pl.scan_parquet(triplets.shards())
+        pl.scan_parquet(triplets.shards(), glob=False)
         .group_by("method", "language")
         .agg(
             pl.len().alias("rows"),

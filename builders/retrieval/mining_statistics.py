@@ -21,7 +21,7 @@ def round_trips(candidates: Version) -> "pl.DataFrame":
 
     own = pl.col("own_rank")
     return (
-        pl.scan_parquet(candidates.shards())
+        pl.scan_parquet(candidates.shards(), glob=False)
         .group_by("method", "language")
         .agg(
             pl.len().alias("queries"),
@@ -39,7 +39,7 @@ def scores_by_rank(candidates: Version) -> "list[dict[str, Any]]":
     """By rank: how many queries reach it, mean, 5th and 95th percentile of the score there."""
     import polars as pl
 
-    scan = pl.scan_parquet(candidates.shards())
+    scan = pl.scan_parquet(candidates.shards(), glob=False)
     rows = []
     for rank in RANKS:
         score = pl.col("scores").list.get(rank - 1, null_on_oob=True).drop_nulls()

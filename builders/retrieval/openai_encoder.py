@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builders.llm.engine_args import read_engine_args
-from builders.llm.requests import Model
+from builders.llm.requests import served_model
 from builders.llm.retries import Retries
 from builders.retrieval.embedding_calls import EmbeddingCalls
 from builders.retrieval.encoders import EncoderOptions, Role, identity_of, same_dim, unit_vectors
@@ -18,7 +18,7 @@ class OpenAIEncoder:
     """Requests of `batch_size` texts, `concurrency` in flight. `model.revision` is what the user knows of it."""
 
     def __init__(self, options: EncoderOptions, retries: Retries | None = None) -> None:
-        self.model = Model(options.model, options.revision or "served")
+        self.model = served_model(options.model, options.revision)
         self.truncated = 0
         self._options = options
         extra = read_engine_args(options.engine_args)

@@ -213,7 +213,7 @@ def finish(plan: Plan, made: Building, shards: int, *, usage: Mapping[str, Any] 
         "usage": {"seconds": round(seconds, 3), **(usage or {})},
         "content_hash": content.hexdigest(),
         "identity": plan.identity(),
-        "facts": dict(plan.facts),
+        "facts": dict(plan.facts) | ({"prompt_text": plan.prompt.text} if plan.prompt and plan.prompt.text else {}),
         "made_with": provenance(),
         "files": files,
     }

@@ -41,7 +41,7 @@ def diff(a: Version, b: Version) -> Difference:
     if a.record != b.record:
         raise UserError(f"{a} and {b} hold different records: name two versions of one table.", exit_code=2)
     plan = plan_changes(a, b)
-    general = _general_cause(plan)
+    general = general_cause(plan)
     made_from_a, made_from_b = (_input_hashes(v) if "inputs" in plan else {} for v in (a, b))
     both = _rows(a).join(_rows(b), on="key", how="full", suffix="_b", coalesce=True)
     rows: dict[tuple[str, str], list[str]] = {}
@@ -63,7 +63,8 @@ def plan_changes(a: Version, b: Version) -> dict[str, tuple[Any, Any]]:
     return {k: (one.get(k), two.get(k)) for k in sorted(one.keys() | two.keys()) if one.get(k) != two.get(k)}
 
 
-def _general_cause(plan: Mapping[str, tuple[Any, Any]]) -> str:
+def general_cause(plan: Mapping[str, tuple[Any, Any]]) -> str:
+    """The words for what differs between two plans, with a plus between them."""
     causes = {CAUSES[k] for k in plan if k in CAUSES}
     if "config" in plan:
         changed = {
@@ -101,6 +102,8 @@ def _input_hashes(version: Version) -> dict[str, int]:
     if not parent_columns(version.record):
         return {}
     source = version.inputs()[0]
+    while source.table == version.table:  # rows of an earlier version, some left out: made from what those were
+        source = source.inputs()[0]
     names = _scan(source).collect_schema().names()  # those of the files: an older version may hold other columns
     names = ["text_hash"] if "text_hash" in names else names
     hashed = (
@@ -112,7 +115,7 @@ def _input_hashes(version: Version) -> dict[str, int]:
 def _scan(version: Version) -> "pl.LazyFrame":
     import polars as pl
 
-    return pl.scan_parquet(version.shards())
+    return pl.scan_parquet(version.shards(), glob=False)
 
 
 def rejected_reasons(version: Version) -> dict[str, str]:
@@ -121,5 +124,5 @@ def rejected_reasons(version: Version) -> dict[str, str]:
 
     if not version.rejected_shards():
         return {}
-    found = pl.scan_parquet(version.rejected_shards()).select("row_id", "reason").collect()
+    found = pl.scan_parquet(version.rejected_shards(), glob=False).select("row_id", "reason").collect()
     return dict(found.iter_rows())

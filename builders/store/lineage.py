@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # The tables whose rows are named by a query, the latest first.
 QUERY_TABLES = ("preferences", "candidates", "queries")
+_ABOUT_ROWS = ("contamination", "opinions", "triplets")
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,23 @@ def parents(found: Found) -> Iterator[tuple[str, str]]:
     """(table, row id) of the rows that this row was made from, nearest first.
 
     A rejection has its id alone, which tells: a triplet's begins with its query's, a query's with its chunk's, a
-    chunk's with its document's, a judgement's is its query's and its chunk's. What a row of the same table would be is
-    not a parent.
+    chunk's with its document's, a judgement's is its query's and its chunk's, an opinion's its triplet's and its
+    chunk's. What a row of the same table would be is not a parent, but for a triplet that a later version of triplets
+    left out.
     """
     if found.rejected:
         row_id, table = found.row["row_id"], found.version.table
-        if table == "judgements":
+        if table in ("judgements", "opinions"):
             query_id, _, chunk_id = row_id.partition("=")
+            if table == "opinions":
+                yield "triplets", query_id
+                query_id = query_id.rpartition("+")[0]
             yield from (("queries", query_id), ("chunks", chunk_id), ("documents", chunk_id.rpartition("#")[0]))
             return
         query_id = row_id.rpartition("+")[0] if table == "triplets" else row_id
         chunk_id = query_id.rpartition("~")[0] or query_id
+        if table == "triplets":
+            yield table, row_id
         if table in ("triplets", *QUERY_TABLES[:-1]):
             yield from ((parent, query_id) for parent in QUERY_TABLES if parent != table)
         yield "chunks", chunk_id
@@ -65,14 +72,40 @@ def parents(found: Found) -> Iterator[tuple[str, str]]:
 
 
 def chain(found: Found) -> list[Found]:
-    """The row, then its parents in the very versions that it was made from."""
-    links = [found]
-    for table, row_id in parents(found):
+    """The row, what it was before a revision, then its parents, and theirs, in the versions it was made from."""
+    links, seen = [found, *_revised(found)], set()
+    ahead = list(parents(found))
+    while ahead:
+        table, row_id = ahead.pop(0)
+        if (table, row_id) in seen:
+            continue
+        seen.add((table, row_id))
         for version in _ancestors(found.version):
             if version.table == table and (row := _select(version.shards(), key_column(version.record), row_id)):
                 links.append(Found(version, row, False))
+                if found.version.table in _ABOUT_ROWS:
+                    ahead += parents(links[-1])
                 break
     return links
+
+
+def _revised(found: Found) -> Iterator[Found]:
+    """Of a triplet that was revised: the opinions by which it lost negatives, and the row as it was, nearest first."""
+    if found.version.table != "triplets" or found.rejected:
+        return
+    behind, now = list(_ancestors(found.version)), found.row
+    for version in behind:
+        key = now["triplet_id"]
+        before = _select(version.shards(), "triplet_id", key) if version.table == "triplets" else None
+        if before is None or before == now:
+            continue
+        for opinions in [one for one in behind if one.table == "opinions"]:
+            for chunk in [c for c in before["negative_ids"] if c not in now["negative_ids"]]:
+                said = _select(opinions.shards(), "opinion_id", f"{key}={chunk}")
+                if said and said["verdict"] == "relevant":
+                    yield Found(opinions, said, False)
+        yield Found(version, before, False)
+        now = before
 
 
 def _ancestors(version: Version) -> Iterator[Version]:
@@ -100,7 +133,8 @@ def _select(shards: list[Path], column: str, row_id: str) -> dict[str, Any] | No
         return None
     import duckdb
 
-    query = f'SELECT * FROM read_parquet($files) WHERE "{column}" = $id LIMIT 1'  # noqa: S608 (a column of a schema)
+    rows = "SELECT * FROM read_parquet($files, hive_partitioning = false)"
+    query = f'{rows} WHERE "{column}" = $id LIMIT 1'
     try:
         result = _duckdb().execute(query, {"files": [str(s) for s in shards], "id": row_id})
         row = result.fetchone()

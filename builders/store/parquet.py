@@ -24,17 +24,21 @@ def write_parquet(path: Path, rows: "Rows", record: str) -> dict[str, Any]:
     Returns what the manifest keeps of the file: {rows, bytes, sha256, content_hash}. zstd 3 and content-defined chunks:
     after a small edit, an upload of the next version sends the pages that changed and no others.
     """
+    return write_table(path, sorted_table(rows, record))
+
+
+def write_table(path: Path, table: "pa.Table", row_group: int = ROW_GROUP) -> dict[str, Any]:
+    """The same of a table as it is, in row groups of that many rows."""
     import pyarrow.parquet as pq
 
-    table = sorted_table(rows, record)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         pq.write_table(
             table,
             temporary,
             compression="zstd",
             compression_level=3,
-            row_group_size=ROW_GROUP,
+            row_group_size=row_group,
             use_content_defined_chunking=True,
             write_page_index=True,
         )
@@ -67,12 +71,12 @@ def storable(text: str) -> str:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """A small file in one step, as above."""
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
-class _replacing:
-    """`with _replacing(path) as temporary`: the file appears under its own name when it is whole and on disk."""
+class replacing:
+    """`with replacing(path) as temporary`: the file appears under its own name when it is whole and on disk."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,7 +1,7 @@
 """A plan: everything that determines the rows of a version, and the version name derived from it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PromptUse:
-    """A prompt by its name and the hash of its whole file."""
+    """A prompt by its name and the hash of its whole file, and that file's text: kept in the manifest, so that what was
+    asked can be told when the file has changed."""
 
     name: str
     version: str
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Plan:
             "schema": schema_hash(self.record),
             "config": dict(self.config),
             "inputs": [{"table": v.table, "version": v.name, "content": v.content_hash} for v in self.inputs],
-            "prompt": asdict(self.prompt) if self.prompt else None,
+            "prompt": {"name": self.prompt.name, "version": self.prompt.version} if self.prompt else None,
             "model": dict(self.model) if self.model else None,
             "sampling": dict(self.sampling) if self.sampling else None,
             "seed": self.seed,

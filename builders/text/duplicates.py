@@ -22,12 +22,16 @@ _UNSPACED = re.compile("([\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\u
 
 def words(normalised: str) -> list[str]:
     """The words of a normalised text; in scripts without spaces every character stands for one."""
-    return _UNSPACED.sub(r" \1 ", normalised).split()
+    return normalised.split() if normalised.isascii() else _UNSPACED.sub(r" \1 ", normalised).split()
 
 
 def shingles(normalised: str) -> list[str]:
     """Runs of three words of a normalised text (builders.text.hashes.normalise); fewer words are one shingle."""
-    units = words(normalised)
+    return word_shingles(words(normalised))
+
+
+def word_shingles(units: Sequence[str]) -> list[str]:
+    """The same of the words of such a text."""
     if len(units) <= SHINGLE_WORDS:
         return [" ".join(units)] if units else []
     return [" ".join(three) for three in zip(units, units[1:], units[2:], strict=False)]

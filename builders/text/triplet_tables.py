@@ -8,7 +8,7 @@ from typing import Any
 
 from builders.store.building import ShardResult, build, build_shards, rejection
 from builders.store.plans import Plan
-from builders.store.versions import Version, read_rows
+from builders.store.versions import Version, read_rows, read_version
 from builders.text.languages import language_name
 from builders.text.queries import build_queries, query_row
 from builders.text.written_triplets import METHOD, NEGATIVE, POSITIVE, chunk_of
@@ -88,8 +88,10 @@ def _repeated(chunks: Path) -> dict[str, str]:
     """{negative: the one of its near-duplicate cluster that is kept (the smallest id)}, read once a process."""
     import polars as pl
 
+    version = read_version(chunks)
+    assert version is not None
     negatives = (
-        pl.scan_parquet(chunks / "*.parquet")
+        pl.scan_parquet(version.shards(), glob=False)
         .select("document_id", "cluster_id")
         .filter(pl.col("document_id").str.ends_with(NEGATIVE))
     )

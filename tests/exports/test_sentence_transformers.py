@@ -12,6 +12,8 @@ from tests.exports.test_targets import expected
 from tests.making import rows_of
 from tests.retrieval.making import write_tiny_bert
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def triplets(tmp_path_factory: pytest.TempPathFactory) -> Version:

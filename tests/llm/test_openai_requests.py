@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from builders.cli.errors import UserError
+from builders.llm.engines import EngineOptions, find_model, make_engine
 from builders.llm.openai_engine import OpenAIEngine
+from builders.llm.requests import Model, served_model
 from tests.llm.loopback import Loopback
 from tests.llm.making import MODEL, SCHEMA, ask
 from tests.llm.openai_calls import options, replies_of
@@ -53,6 +55,33 @@ def test_a_first_row_that_is_itself_bad_says_nothing_about_dialects() -> None:
         assert [reply.finish for reply in replies] == ["failed", "context_too_long", "stop"]
         assert engine.dialect == "json_schema"
         engine.close()
+
+
+def test_a_model_served_by_its_path_is_asked_for_by_it_and_told_by_its_last_part(tmp_path: Path) -> None:
+    path = "/home/quintessa/models/llama"
+    with Loopback(tmp_path / "log") as server:
+        wanted = EngineOptions(engine="openai", model=path, base_url=server.url)
+        assert find_model(wanted) == Model("llama", "served")
+        engine = make_engine(wanted)
+        assert engine.model == Model("llama", "served")
+        assert [reply.finish for reply in engine.generate([ask("x")])] == ["stop"]
+        engine.close()
+        assert {record["body"]["model"] for record in server.arrivals()} == {path}
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("owner/name", "owner/name"),
+        ("gpt-4", "gpt-4"),
+        ("/m", "m"),
+        ("./a/b/", "b"),
+        ("~/m", "m"),
+        ("C:\\m\\a b", "a b"),
+    ],
+)
+def test_a_name_that_is_no_path_stays(name: str, told: str) -> None:
+    assert served_model(name, "1") == Model(told, "1")
 
 
 def test_a_request_without_a_schema_asks_for_no_format(tmp_path: Path) -> None:

@@ -270,6 +270,7 @@ print(json.dumps(answers))
 """
 
 
+@pytest.mark.slow
 def test_data_sets_on_the_hub(tmp_path: Path) -> None:
     spec = importlib.util.spec_from_file_location("judged_hub_server", Path("tests/hub_server.py").resolve())
     assert spec is not None and spec.loader is not None

@@ -19,15 +19,19 @@ TABLES = """
 CREATE TABLE asked AS
 SELECT query_id, arg_min(text, "row") AS text, arg_min(language, "row") AS language, count(DISTINCT text) AS texts,
        bool_or(document_ids IS NOT NULL) AS judged
-FROM read_parquet($drafts) GROUP BY query_id;
+FROM read_parquet($drafts, hive_partitioning = false) GROUP BY query_id;
 
 CREATE TABLE judged AS
 SELECT query_id, document_id, max(relevance) AS relevance, count(DISTINCT relevance) > 1 AS disagreed
-FROM (SELECT query_id, unnest(document_ids) AS document_id, unnest(relevances) AS relevance FROM read_parquet($drafts))
+FROM (
+    SELECT query_id, unnest(document_ids) AS document_id, unnest(relevances) AS relevance
+    FROM read_parquet($drafts, hive_partitioning = false)
+)
 GROUP BY query_id, document_id;
 
 CREATE TABLE chunks AS
-SELECT chunk_id, document_id, source, language, split, licence, text_hash FROM read_parquet($chunks)
+SELECT chunk_id, document_id, source, language, split, licence, text_hash
+FROM read_parquet($chunks, hive_partitioning = false)
 """
 
 QUERIES = """
@@ -44,7 +48,8 @@ WHERE asked.judged AND asked.text IS NOT NULL
 """
 
 OTHER_TEXTS = """
-SELECT DISTINCT query_id, drafts.text FROM read_parquet($drafts) AS drafts JOIN asked USING (query_id)
+SELECT DISTINCT query_id, drafts.text
+FROM read_parquet($drafts, hive_partitioning = false) AS drafts JOIN asked USING (query_id)
 WHERE asked.texts > 1 AND drafts.text <> asked.text ORDER BY ALL
 """
 
@@ -85,14 +90,17 @@ def rejections_as(connection: "duckdb.DuckDBPyConnection", name: str, versions: 
         if shards := version.rejected_shards():
             connection.execute(
                 f"INSERT INTO {name} SELECT regexp_replace(row_id, '#[0-9]{{4,}}$', ''), min(reason) "  # noqa: S608
-                "FROM read_parquet($shards) WHERE reason <> 'duplicate_id' GROUP BY ALL",
+                "FROM read_parquet($shards, hive_partitioning = false) WHERE reason <> 'duplicate_id' GROUP BY ALL",
                 {"shards": _paths(shards)},
             )
 
 
 def queries_as_table(connection: "duckdb.DuckDBPyConnection", queries: Version) -> None:
     shards = _paths(queries.shards())
-    connection.execute("CREATE TABLE queries AS SELECT query_id FROM read_parquet($shards)", {"shards": shards})
+    connection.execute(
+        "CREATE TABLE queries AS SELECT query_id FROM read_parquet($shards, hive_partitioning = false)",
+        {"shards": shards},
+    )
 
 
 def in_shards(connection: "duckdb.DuckDBPyConnection", select: str, order: str) -> Iterator["Part"]:

@@ -33,7 +33,9 @@ def print_judgements(queries: Version, judgements: Version) -> None:
     languages = queries.manifest["counts"].items()
     by_language = [(n, name.removeprefix("language:")) for name, n in languages if name.startswith("language:")]
     say("  in " + ", ".join(f"{name} {n:,}" for n, name in sorted(by_language, reverse=True)[:LANGUAGES]))
-    texts = pl.scan_parquet(queries.shards()).select(pl.col("normalised_text_hash").n_unique()).collect().item()
+    texts = (
+        pl.scan_parquet(queries.shards(), glob=False).select(pl.col("normalised_text_hash").n_unique()).collect().item()
+    )
     others = {
         "queries have the words of another, and are kept": asked - texts,
         "queries have no judgement here, and are left out": queries.manifest["counts"].get(

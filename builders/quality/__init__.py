@@ -1,0 +1,1 @@
+"""Quality: checks, contamination by evaluation sets, the audit of negatives and positives."""
