@@ -20,7 +20,8 @@ from tests.benchmarks.planted_faults import plant
 
 SHARD, K, NEGATIVES, ROWS_A_QUERY = 50_000, 50, 7, 10
 CHUNKS_A_DOCUMENT, CHUNKS_A_QUERY = 4, 5
-STRIDE = 99_991
+STRIDE, FIRST_NEGATIVE = 99_991, 31
+SCORES = np.linspace(0.9, 0.4, K).round(6)  # by rank
 WORDS = "river stone quiet copper garden window silver paper winter signal harbour velvet candle orchard meadow lantern"
 Columns = dict[str, Any]
 
@@ -39,6 +40,7 @@ def draw_tables(data: Path, triplets: int) -> dict[str, Any]:
         ("candidates", "candidates", drawn.queries, drawn.candidate_rows, ("queries", "chunks")),
         ("triplets", "triplet", drawn.triplets, drawn.triplet_rows, ("candidates", "queries", "chunks")),
     ):
+        drawn.ranking = str(made["candidates"]) if "candidates" in behind else None
         made[table] = write_version(data, table, record, rows, columns, tuple(made[name] for name in behind))
     told = {"versions": [str(made["triplets"])], "faults": dict(drawn.faults)}
     note.write_text(json.dumps(told))
@@ -52,6 +54,7 @@ class Drawn:
         self.triplets, self.queries, self.chunks = triplets, triplets // ROWS_A_QUERY, triplets // 2
         self.documents = self.chunks // CHUNKS_A_DOCUMENT
         self.faults: Counter[str] = Counter()
+        self.ranking: str | None = None  # what rows of triplets say their ranks are of
         number = np.arange(self.chunks)
         self.document_ids = _joined("handbook/chapter-", np.arange(self.documents), 7, ".html")
         self.chunk_ids = pc.binary_join_element_wise(
@@ -65,6 +68,7 @@ class Drawn:
         self.clusters = np.where(twin, number - 1, number)
         self.texts = np.where(same, number - 1, number)
         words = np.array(WORDS.split())
+        self.distances = draw.integers(0, self.chunks, self.queries)
         self.sentences = pa.array([" ".join(words[draw.integers(0, len(words), 6)]).capitalize() for _ in range(1000)])
 
     def document_rows(self, rows: slice) -> Columns:
@@ -132,43 +136,48 @@ class Drawn:
         is_wrong = self.held_out[found] & ~self.held_out[own]
         return np.where(is_wrong, (found + 10 * CHUNKS_A_DOCUMENT) % self.chunks, found)
 
-    def _bases(self, rows: slice, places: int) -> Any:
-        """A random distance for each row, such that no place after it comes near the own chunk again."""
-        bases = np.random.default_rng(rows.start).integers(0, self.chunks, (rows.stop - rows.start, 1))
-        reached = (bases + np.arange(places)[None, :] * STRIDE) % self.chunks
+    def ranked(self, queries: Any, ranks: Any) -> Any:
+        """The chunks of those ranks (queries x ranks) of each query: rank 1 is its own."""
+        places = (ranks - 1) * STRIDE + self._bases(queries) * (ranks > 1)
+        return self.allowed(queries[:, None], places)
+
+    def _bases(self, queries: Any) -> Any:
+        """A random distance for each query, such that no place after it comes near the own chunk again."""
+        bases = self.distances[queries][:, None]
+        reached = (bases + np.arange(K)[None, :] * STRIDE) % self.chunks
         near = np.minimum(reached, self.chunks - reached).min(axis=1, keepdims=True) < 10 * CHUNKS_A_DOCUMENT + 5
         return np.where(near, 2_000, bases)
 
     def candidate_rows(self, rows: slice) -> Columns:
         number = np.arange(rows.start, rows.stop)
-        places = np.arange(K)[None, :] * STRIDE + self._bases(rows, K) * (np.arange(K) > 0)
-        found = self.allowed(number[:, None], places)
-        scores = np.linspace(0.9, 0.4, K).round(6)[None, :].repeat(len(number), axis=0)
+        found = self.ranked(number, np.arange(1, K + 1)[None, :])
         columns = self._of_query(number) | {
             "method": pa.repeat("sent", len(number)),
             "language": pa.repeat("en", len(number)),
             "own_rank": pa.repeat(1, len(number)),
             "chunk_ids": _lists(self.chunk_ids.take(pa.array(found.ravel())), K),
-            "scores": _lists(pa.array(scores.ravel()), K),
+            "scores": _lists(pa.array(np.tile(SCORES, len(number))), K),
         }
         return plant(self, "candidates", rows, columns)
 
     def triplet_rows(self, rows: slice) -> Columns:
+        """Row j of a query takes the negatives from rank 31 + j on."""
         number = np.arange(rows.start, rows.stop)
-        queries = number // ROWS_A_QUERY
-        ranks = np.arange(31, 31 + NEGATIVES)[None, :].repeat(len(number), axis=0)
-        negatives = self.allowed(queries[:, None], ranks * STRIDE + self._bases(rows, K))
+        queries, row = number // ROWS_A_QUERY, number % ROWS_A_QUERY
+        ranks = FIRST_NEGATIVE + row[:, None] + np.arange(NEGATIVES)[None, :]
         columns = self._of_query(queries)
         columns |= {
             "language": pa.repeat("en", len(number)),
-            "triplet_id": pc.binary_join_element_wise(columns["query_id"], _joined("sent", number % 10, 1, ""), "+"),
+            "triplet_id": pc.binary_join_element_wise(columns["query_id"], _joined("sent", row, 1, ""), "+"),
             "method": pa.repeat("sent", len(number)),
+            "retriever": pa.repeat("drawn@1", len(number)),
+            "ranking": pa.repeat(pa.scalar(self.ranking, pa.string()), len(number)),
             "positive_ids": _lists(columns["chunk_id"], 1),
             "positive_ranks": _lists(pa.repeat(pa.scalar(1, pa.int32()), len(number)), 1),
-            "positive_scores": _lists(pa.repeat(0.9, len(number)), 1),
-            "negative_ids": _lists(self.chunk_ids.take(pa.array(negatives.ravel())), NEGATIVES),
+            "positive_scores": _lists(pa.repeat(SCORES[0], len(number)), 1),
+            "negative_ids": _lists(self.chunk_ids.take(pa.array(self.ranked(queries, ranks).ravel())), NEGATIVES),
             "negative_ranks": _lists(pa.array(ranks.ravel(), pa.int32()), NEGATIVES),
-            "negative_scores": _lists(pa.array(0.9 - ranks.ravel() / 100), NEGATIVES),
+            "negative_scores": _lists(pa.array(SCORES[ranks.ravel() - 1]), NEGATIVES),
         }
         return plant(self, "triplets", rows, columns)
 

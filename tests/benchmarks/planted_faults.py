@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.drawn_tables import Drawn
 
 TIMES = 3
+RANKINGS = "triplets_agree_with_rankings"
 Row = dict[str, Any]
 
 
@@ -62,6 +63,10 @@ def item(name: str, place: int, value: Any) -> Any:
     return lambda row: row[name].__setitem__(place, value)
 
 
+def item_of(name: str, place: int, other: int) -> Any:
+    return lambda row: row[name].__setitem__(place, row[name][other])
+
+
 def column(name: str, value: Any) -> Any:
     return lambda row: row.__setitem__(name, value)
 
@@ -89,6 +94,10 @@ def shorter(*names: str) -> Any:
     return change
 
 
+def each(name: str, tell: Any) -> Any:
+    return lambda row: row.__setitem__(name, [tell(value) for value in row[name]])
+
+
 def twice(row: Row) -> None:
     for name in ("positive_ids", "positive_ranks", "positive_scores"):
         row[name] = row[name] * 2
@@ -103,32 +112,40 @@ def _triplet_changes(drawn: "Drawn") -> dict[int, Any]:
     for time in range(TIMES):
         planned += [
             (
-                ["negative_is_positive", "negative_holds_query"],
+                ["negative_is_positive", "negative_holds_query", RANKINGS],
                 lambda row: row["negative_ids"].__setitem__(0, row["chunk_id"]),
             ),
-            (["negative_has_positive_text"], twins(ids, next(same))),
-            (["negative_is_near_duplicate"], twins(ids, next(near))),
-            (["negative_of_positive_document"], "beside"),
-            (["negative_is_positive"], "other row"),
-            (["negatives_unique"], lambda row: row["negative_ids"].__setitem__(1, row["negative_ids"][0])),
-            (["negatives_unique"], both(ids, next(same))),
+            (["negative_has_positive_text", RANKINGS], twins(ids, next(same))),
+            (["negative_is_near_duplicate", RANKINGS], twins(ids, next(near))),
+            (["negative_of_positive_document", RANKINGS], "beside"),
+            (["negative_is_positive", RANKINGS], "other row"),
+            (["negatives_unique", RANKINGS], item_of("negative_ids", 1, 0)),
+            (["negatives_unique", RANKINGS], both(ids, next(same))),
             (["positives_unique"], twice),
-            (["references_triplets"], item("negative_ids", 2, "nowhere.html#0000")),
-            (["references_triplets"], item("positive_ids", 0, "nowhere.html#0000")),
-            (["references_triplets"], column("query_id", "nowhere.html#0000~sent0")),
+            (["references_triplets", RANKINGS], item("negative_ids", 2, "nowhere.html#0000")),
+            (["references_triplets", RANKINGS], item("positive_ids", 0, "nowhere.html#0000")),
+            (["references_triplets", RANKINGS], column("query_id", "nowhere.html#0000~sent0")),
             (["references_triplets", "triplets_agree_with_queries"], column("document_id", "nowhere.html")),
-            (["heldout_chunks"], item("negative_ids", 3, ids[int(held_out[1000 + 97 * time])].as_py())),
+            (["heldout_chunks", RANKINGS], item("negative_ids", 3, ids[int(held_out[1000 + 97 * time])].as_py())),
             (["heldout_queries"], column("split", "heldout")),
             (["triplets_agree_with_queries"], column("language", "de")),
             (["negatives_as_promised"], shorter("negative_ids", "negative_ranks", "negative_scores")),
-            (["triplet_lists"], shorter("negative_ranks")),
-            (["triplet_scores"], item("negative_scores", 6, float("-inf") if time else float("nan"))),
-            (["triplet_ranks"], item("negative_ranks", 6, 5)),
-            (["negative_above_positive"], item("negative_scores", 0, 0.95)),
-            (["schema.triplet.method"], column("method", "guess")),
-            (["schema.triplet.negative_ranks"], item("negative_ranks", 0, 0)),
+            (["triplet_lists", RANKINGS], shorter("negative_ranks")),
+            (["triplet_scores", RANKINGS], item("negative_scores", 6, float("-inf") if time else float("nan"))),
+            (["triplet_ranks", RANKINGS], item("negative_ranks", 6, 5)),
+            (["negative_above_positive", RANKINGS], item("negative_scores", 0, 0.95)),
+            (["schema.triplet.method", "triplets_agree_with_queries"], column("method", "guess")),
+            (["schema.triplet.negative_ranks", RANKINGS], item("negative_ranks", 0, 0)),
             (["unique_triplets"], "same id"),
-            (["negative_holds_query"], "holds"),
+            ([RANKINGS], each("negative_ranks", lambda rank: rank + 1)),
+            ([RANKINGS], each("negative_scores", lambda score: score - 1e-6)),
+            ([RANKINGS], lambda row: row["negative_ids"].reverse()),
+            ([RANKINGS], item("positive_ranks", 0, 7)),
+            ([RANKINGS], column("ranking", "candidates/0123456789ab")),
+            ([RANKINGS], column("ranking", None)),
+            ([RANKINGS], column("retriever", "other@1")),
+            (["triplets_agree_with_queries"], column("method", "qgen")),
+            (["negative_holds_query", RANKINGS], "holds"),
         ]
     found: dict[int, Any] = {}
     queries = _train_queries(drawn)
@@ -139,7 +156,7 @@ def _triplet_changes(drawn: "Drawn") -> dict[int, Any]:
             change = item("negative_ids", 0, ids[query * 5 + 1].as_py())
         elif change == "other row":  # a positive of row 0 is a negative of row 3, far from the query's own chunk
             answer = next(same) + 20 * 40 + 10
-            found[row + 3] = ([], item("negative_ids", 4, ids[answer].as_py()))
+            found[row + 3] = ([RANKINGS], item("negative_ids", 4, ids[answer].as_py()))
             change = item("positive_ids", 0, ids[answer].as_py())
         elif change == "same id":
             change = column("triplet_id", f"{ids[query * 5].as_py()}~sent0+sent1")
@@ -158,7 +175,7 @@ def _holder(drawn: "Drawn", query: int) -> int:
 
 
 def _chunk_changes(drawn: "Drawn") -> dict[int, Any]:
-    kinds = 24
+    kinds = 32  # of changes to triplets, of which the last is `holds`
     queries = [int(query) for query in _train_queries(drawn)[kinds - 1 : kinds * TIMES : kinds]]
 
     def held(query: int) -> Any:
@@ -186,6 +203,8 @@ def _candidate_changes(drawn: "Drawn") -> dict[int, Any]:
         (["candidate_repeats"], lambda row: row["chunk_ids"].__setitem__(9, row["chunk_ids"][10])),
         (["candidate_own_rank"], lambda row: row.__setitem__("own_rank", 2)),
         (["candidates_agree_with_queries"], lambda row: row.__setitem__("document_id", "nowhere.html")),
+        # rank 36, which rows 0 to 5 of the query name
+        ([RANKINGS] * 6, lambda row: row["scores"].__setitem__(35, row["scores"][35] - 1e-6)),
         (["schema.candidates.method"], lambda row: row.__setitem__("method", "guess")),
     ]
     return {queries[number]: change for number, change in enumerate(changes * TIMES)}

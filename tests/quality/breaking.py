@@ -58,7 +58,7 @@ class World:
         schema = pa.schema([field.with_nullable(True) for field in arrow_schema(version.record)])
         write_shard(version, pa.Table.from_pylist(rows, schema=schema))
 
-    def change(self, table: str, method: str | None, key: str, **values: Any) -> str:
+    def change(self, table: str, method: str | None, key: str, /, **values: Any) -> str:
         """These values in the row of that key; a function of the value there gives one. Returns the key."""
         version = self.version(table, method)
         rows = rows_of(version)

@@ -11,7 +11,7 @@ from tests.quality.breaking import Row, World
 NOWHERE = "nowhere#0000"
 
 
-def put(table: str, method: str | None, **values: Any) -> Callable[[World], str]:
+def put(table: str, method: str | None, /, **values: Any) -> Callable[[World], str]:
     """Values into the first train row; a function of the value there gives one."""
 
     def change(world: World) -> str:
@@ -186,10 +186,6 @@ def held_out_chunk(world: World, row: Row) -> str:
     return world.other_chunk(row, split="heldout")
 
 
-def candidate_order(scores: list[float]) -> list[float]:
-    return [*scores[:3], scores[2] + 0.1, *scores[4:]]
-
-
 TRIPLETS = partial(put, "triplets", "sent")
 CANDIDATES = partial(put, "candidates", "sent")
 PREFERENCES = partial(put, "preferences", "qgen")
@@ -220,6 +216,9 @@ WAYS: list[tuple[str, Callable[[World], str]]] = [
     ("candidates_agree_with_queries", CANDIDATES(language="fi")),
     ("preferences_agree_with_queries", PREFERENCES(split="heldout")),
     ("triplets_agree_with_queries", TRIPLETS(source="elsewhere")),
+    ("triplets_agree_with_queries", TRIPLETS(method="qgen")),
+    ("triplets_agree_with_queries", TRIPLETS(method="rerank")),
+    ("triplets_agree_with_queries", put("triplets", "rerank", method="qgen")),
     ("cropped_queries", QUERIES(start=lambda start: start + 1)),
     ("candidate_lists", CANDIDATES(scores=lambda scores: scores[1:])),
     ("preference_lists", PREFERENCES(retriever_ranks=lambda ranks: ranks[1:])),
@@ -231,7 +230,7 @@ WAYS: list[tuple[str, Callable[[World], str]]] = [
     ("preference_scores", PREFERENCES(judge_scores=at(-1, float("-inf")))),
     ("triplet_scores", TRIPLETS(negative_scores=at(-1, float("nan")))),
     ("triplet_scores", TRIPLETS(positive_scores=at(0, float("inf")))),
-    ("candidate_order", CANDIDATES(scores=candidate_order)),
+    ("candidate_order", CANDIDATES(scores=lambda scores: [*scores[:3], scores[2] + 0.1, *scores[4:]])),
     ("preference_order", PREFERENCES(judge_scores=at(-1, 1.0))),
     ("preference_order", PREFERENCES(retriever_ranks=at(-1, 1))),
     ("triplet_ranks", TRIPLETS(negative_ranks=at(1, 1))),

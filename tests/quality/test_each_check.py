@@ -8,7 +8,10 @@ import pytest
 from builders.quality.headers import HERE, read_checks
 from builders.store.resources import folder
 from tests.quality.breaking import World, outcome_of
-from tests.quality.broken import WAYS
+from tests.quality.broken import WAYS as MOST_WAYS
+from tests.quality.broken_rankings import RANKING_WAYS
+
+WAYS = MOST_WAYS + RANKING_WAYS
 
 
 def test_every_check_is_broken_once() -> None:

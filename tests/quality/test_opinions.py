@@ -71,7 +71,7 @@ def test_bm25_of_pairs_is_what_the_index_says(data: Path) -> None:
 
 
 def test_each_pair_is_a_row_with_two_opinions(data: Path) -> None:
-    version = audited(data, find_version(data, "triplets"), by=("dense", "bm25"), pairs=4)
+    version = audited(data, find_version(data, "triplets"), pairs=4)
     rows, queries, chunks = rows_of(version), texts(data, "queries", "query_id"), texts(data, "chunks", "chunk_id")
     assert len(rows) > 40 and {row["side"] for row in rows} == {"positive", "negative"}
     of = {row["triplet_id"]: row for row in rows_of(find_version(data, "triplets"))}

@@ -6,6 +6,7 @@ WITH facts AS (
         (hash(queries.normalised_text_hash) & 4294967295)::UINTEGER AS words,
         hash(queries.chunk_id, queries.document_id, queries.source, queries.language, queries.normalised_text_hash)
             AS agrees,
+        try_cast(queries.method AS METHOD) AS method,
         queries.split = 'heldout' AS heldout
     FROM queries JOIN spaces ON spaces.version = queries.version
 ),

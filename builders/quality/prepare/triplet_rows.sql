@@ -9,6 +9,9 @@ SELECT
     queries.agrees = hash(
         triplets.chunk_id, triplets.document_id, triplets.source, triplets.language, triplets.normalised_text_hash
     ) AS agrees,
+    triplets.method IS NOT DISTINCT FROM CASE
+        WHEN starts_with(triplets.ranking, 'preferences/') THEN 'rerank' ELSE queries.method::VARCHAR
+    END AS method_agrees,
     chunks.row AS chunk,
     chunks.document = (hash(triplets.document_id) & 4294967295)::UINTEGER AS document_agrees,
     coalesce(len(negative_ids), 0)::UINTEGER AS negatives,
