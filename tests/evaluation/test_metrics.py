@@ -40,7 +40,8 @@ def _case(seed: int) -> tuple[dict[str, list[str]], dict[str, dict[str, int]]]:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_equal_to_pytrec_eval(seed: int) -> None:
-    pytrec_eval = pytest.importorskip("pytrec_eval")
+    import pytrec_eval
+
     rankings, judgements = _case(seed)
     run = {query: {one: 1.0 / rank for rank, one in enumerate(found, 1)} for query, found in rankings.items()}
     oracle = pytrec_eval.RelevanceEvaluator(judgements, {"ndcg_cut.10", "recall.100", "recip_rank"}).evaluate(run)

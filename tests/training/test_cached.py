@@ -92,6 +92,7 @@ BUDGETS = (12, 200, 30, 55)
 QUERIES = 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", [2, 4])
 def test_several_processes_equal_one_with_all_their_texts(world: int, tmp_path: Path) -> None:
     context = torch.multiprocessing.get_context("spawn")
