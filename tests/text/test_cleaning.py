@@ -38,8 +38,9 @@ def test_clean_text_is_nfc_without_controls_and_can_be_stored(text):
 @given(st.text() | ODD)
 def test_no_letter_digit_or_sign_is_lost(text):
     def solid(t):
-        # the blanks and marks whose order and composition cleaning may change, and what it takes away
-        gone = {c for c in t if c.isspace() or unicodedata.category(c) in ("Cc", "Cf", "Cs", "Cn")}
+        # the blanks and marks whose order and composition cleaning may change, and what it takes away: a ¶ that ends a
+        # line is the link of a heading
+        gone = {c for c in t if c.isspace() or c == "¶" or unicodedata.category(c) in ("Cc", "Cf", "Cs", "Cn")}
         return unicodedata.normalize("NFC", "".join(c for c in t if c not in gone))
 
     assert solid(clean(text)[0]) == solid(text)
