@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from builders.quality.headers import HERE, read_checks
-from builders.store.resources import folder
 from tests.quality.breaking import World, outcome_of
 from tests.quality.broken import WAYS as MOST_WAYS
 from tests.quality.broken_rankings import RANKING_WAYS
@@ -21,8 +20,6 @@ def test_every_check_is_broken_once() -> None:
 
 @pytest.mark.parametrize(("name", "break_it"), WAYS, ids=[f"{n}-{name}" for n, (name, _) in enumerate(WAYS)])
 def test_a_broken_row_is_named(name: str, break_it: Callable[[World], str], data: Path) -> None:
-    if name == "contaminated_rows" and not (folder("schemas") / "overlap.schema.json").is_file():
-        pytest.skip("no schema of overlaps")
     key = break_it(World(data))
     entry, failing = outcome_of(data, name)
     assert key in failing.rows["key"].to_pylist(), failing.rows.to_pylist()[:5]

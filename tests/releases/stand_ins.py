@@ -3,27 +3,14 @@
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from builders.cards.facts import ReleaseParts
 from builders.store.version_sets import VersionSet
-
-
-@dataclass(frozen=True)
-class ReleaseParts:
-    name: str
-    release: str
-    content_hash: str
-    description: str
-    finished: str
-    licences: Mapping[str, str]
-    configs: Mapping[str, Any]
-    negatives: int
-    repository: str | None = None
 
 
 def quality(versions: VersionSet, errors: int = 0) -> dict[str, Any]:
