@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from builders.cli.errors import UserError
@@ -27,19 +28,27 @@ _DISK = {
 
 
 def run(
-    config_type: type[Config], main: "Callable[[Config], Version | None]", arguments: Sequence[str] | None = None
+    config_type: type[Config],
+    main: "Callable[[Config], Version | Path | None]",
+    arguments: Sequence[str] | None = None,
+    *,
+    prog: str | None = None,
 ) -> int:
-    """Parse, run, print the folder of the version made (stdout, one line). Returns the exit status: 0, 1 or 2."""
+    """Parse, run, print the folder that was made (stdout, one line). Returns the exit status: 0, 1 or 2.
+
+    prog: how help names the command, where it is not `python -m` and the module of `main`.
+    """
     import tyro
 
     module = main.__module__
     spec = sys.modules[module].__spec__
     name = (spec.name if spec else module).removesuffix(".__main__")
+    called = prog or f"python -m {name}"
     flat = (tyro.conf.OmitArgPrefixes,)  # flags of a nested config stand beside the others: --engine, not --llm.engine
 
-    def call() -> "Version | None":
+    def call() -> "Version | Path | None":
         _refuse_repeats(sys.argv[1:] if arguments is None else arguments)
-        return main(tyro.cli(config_type, prog=f"python -m {name}", args=arguments, config=flat))
+        return main(tyro.cli(config_type, prog=called, args=arguments, config=flat))
 
     return guarded(call)
 
@@ -52,14 +61,14 @@ def _refuse_repeats(arguments: Sequence[str]) -> None:
         raise UserError(sentence, exit_code=2)
 
 
-def guarded(call: "Callable[[], Version | None]") -> int:
+def guarded(call: "Callable[[], Version | Path | None]") -> int:
     """Call, print the result, and word the faults that are not this program's."""
     from builders.llm.requests import EngineStopped
 
     try:
-        version = call()
-        if version is not None:
-            print(version.folder)
+        made = call()
+        if made is not None:
+            print(made if isinstance(made, Path) else made.folder)
         sys.stdout.flush()
     except UserError as fault:
         return _fail(str(fault), fault.exit_code)

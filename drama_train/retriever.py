@@ -1,0 +1,142 @@
+"""A retriever: a backbone, its tokenizer, and how texts become vectors; read from a folder and written to one."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from builders.cli.errors import UserError
+from builders.llm.weights import pinned_model, weights_of
+from drama_train.training.encoder import Attention, Pooling, encode, load_backbone, padded, token_ids
+from drama_train.training.micro_batches import distinct, micro_batches
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+Kind = Literal["query", "document"]
+SETTINGS_FILE = "drama.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How texts become vectors (DRAMA 4.4); saved beside the weights in drama.json."""
+
+    attention: Attention = "bidirectional"
+    pooling: Pooling = "mean"
+    query_prefix: str = "Query: "
+    document_prefix: str = ""
+    max_length: int = 256
+    """Tokens read of a text, with BOS, EOS and the prefix."""
+    dims: tuple[int, ...] = ()
+    """The Matryoshka dimensions that were trained, the widest first; () where none was."""
+
+    def prefix(self, kind: Kind) -> str:
+        return self.query_prefix if kind == "query" else self.document_prefix
+
+
+@dataclass
+class Retriever:
+    """model: a transformers model without language-model head, on `device`; tokenizer: its fast tokenizer."""
+
+    model: Any
+    tokenizer: Any
+    settings: Settings
+    revision: str = ""
+    """Of the weights that were read: a commit of the Hub, or a hash of the folder."""
+
+    @property
+    def dim(self) -> int:
+        return int(self.model.config.hidden_size)
+
+    @property
+    def device(self) -> "torch.device":
+        found: torch.device = next(self.model.parameters()).device
+        return found
+
+    @property
+    def pad(self) -> int:
+        """A token id to pad with; the mask hides it."""
+        found = self.tokenizer.pad_token_id
+        return int(found if found is not None else self.tokenizer.eos_token_id)
+
+    def token_ids(self, texts: Sequence[str], kind: Kind, max_length: int | None = None) -> list[list[int]]:
+        """BOS + prefix + text + EOS of each."""
+        prefix = self.settings.prefix(kind)
+        whole = [prefix + text for text in texts] if prefix else texts
+        return token_ids(self.tokenizer, whole, max_length or self.settings.max_length)
+
+    def encode(
+        self, texts: Sequence[str], kind: Kind, *, max_length: int | None = None, budget: int = 8192
+    ) -> "NDArray[Any]":
+        """(N, D) float32 vectors of length 1, in the order of the texts.
+
+        Each distinct text is encoded once, sorted by length, in micro-batches of at most `budget` tokens.
+        """
+        import numpy as np
+        import torch
+
+        if not texts:
+            return np.zeros((0, self.dim), np.float32)
+        step = distinct(self.token_ids(texts, kind, max_length))
+        was_training = self.model.training
+        self.model.eval()
+        vectors = torch.empty((len(step.rows), self.dim), dtype=torch.float32)
+        is_cuda = self.device.type == "cuda"
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=is_cuda):
+            for numbers in micro_batches([len(row) for row in step.rows], budget):
+                ids, mask = padded([step.rows[at] for at in numbers], self.pad, self.device)
+                vectors[numbers] = encode(self.model, ids, mask, self.settings.pooling).float().cpu()
+        self.model.train(was_training)
+        unit = torch.nn.functional.normalize(vectors, dim=1)[step.numbers]
+        return np.asarray(unit.numpy())
+
+
+def load_retriever(
+    source: str, *, layers: int | None = None, device: str = "cpu", settings: Settings | None = None
+) -> Retriever:
+    """The retriever of a folder, a Hub id, or smollm2 (from its wheel). layers: only the first so many.
+
+    settings: those of its drama.json where None, and the defaults where there is none (a plain language model). In
+    float32. UserError where the model cannot be read, is of another family, or has no EOS token.
+    """
+    from transformers import AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # loading is quick, and a command tells its own progress
+    model = pinned_model(source, None)
+    folder, revision = weights_of(model)
+    if revision is not None:
+        from huggingface_hub import snapshot_download
+
+        folder = snapshot_download(folder, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.model"])
+    backbone = load_backbone(folder, (settings or read_settings(folder)).attention, layers=layers)
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    if tokenizer.eos_token_id is None:
+        raise UserError(f"The tokenizer of {source} has no EOS token, which ends every text: set it and save it again.")
+    tokenizer.chat_template = None  # sentence-transformers would wrap every text in it
+    return Retriever(backbone.to(device), tokenizer, settings or read_settings(folder), model.revision)
+
+
+def read_settings(folder: str | Path) -> Settings:
+    """Those of the folder's drama.json; the defaults where it has none. UserError where it is damaged."""
+    path = Path(folder) / SETTINGS_FILE
+    if not path.is_file():
+        return Settings()
+    try:
+        given = json.loads(path.read_text())
+        known = {field.name for field in fields(Settings)}
+        if unknown := sorted(set(given) - known):
+            raise ValueError(f"{unknown[0]} is unknown")
+        return replace(Settings(**given), dims=tuple(given.get("dims", ())))
+    except (ValueError, TypeError) as fault:
+        raise UserError(f"{path} is damaged ({fault}): export the model again.") from None
+
+
+def save_retriever(retriever: Retriever, folder: Path) -> None:
+    """Weights (safetensors), config, tokenizer and drama.json, as `load_retriever` and transformers read them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    retriever.model.save_pretrained(folder)
+    retriever.tokenizer.save_pretrained(folder)
+    (folder / SETTINGS_FILE).write_text(json.dumps(asdict(retriever.settings), indent=1) + "\n")
