@@ -168,7 +168,7 @@ class _Pass:
 
         ids, mask = padded(self.rows, self.compute.pad, self.compute.device)
         kind = self.compute.autocast
-        with torch.autocast(self.compute.device, dtype=kind, enabled=kind is not None):
+        with torch.autocast(ids.device.type, dtype=kind, enabled=kind is not None):
             return encode(self.model, ids, mask, self.compute.pooling)
 
 

@@ -1,6 +1,7 @@
 """A stock decoder as a text encoder: attention both ways or causal, mean or EOS pooling (DRAMA 4.4, table 5)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from builders.cli.errors import UserError
@@ -40,10 +41,30 @@ def load_backbone(
     config.is_causal = attention == "causal"
     if layers is not None:
         config.num_hidden_layers = layers
-    model: PreTrainedModel = AutoModel.from_pretrained(
-        source, config=config, dtype=dtype or torch.float32, trust_remote_code=False
-    )
+    model: PreTrainedModel
+    with _quiet():
+        model, loaded = AutoModel.from_pretrained(
+            source, config=config, dtype=dtype or torch.float32, trust_remote_code=False, output_loading_info=True
+        )
+    if missing := sorted(loaded["missing_keys"]):
+        raise UserError(
+            f"The weights of {source} lack {len(missing)} tensors that its config.json asks for, such as {missing[0]}: "
+            "fetch or convert the model again."
+        )
     return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """transformers lists the weights that it does not need here: the head, and the layers after the first so many."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def token_ids(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[list[int]]:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from builders.cli.errors import UserError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -30,9 +32,13 @@ class Objective:
 
     def __post_init__(self) -> None:
         if self.temperature <= 0 or self.teacher_temperature <= 0:
-            raise ValueError("a temperature is above 0")
+            raise UserError("A temperature of 0 or less divides nothing: give one above 0.", exit_code=2)
         if self.weights and len(self.weights) != len(self.dims):
-            raise ValueError(f"{len(self.weights)} weights for {len(self.dims)} dimensions: give one each")
+            raise UserError(
+                f"There are {len(self.weights)} --weights for {len(self.dims)} --dims: give one each.", exit_code=2
+            )
+        if any(weight <= 0 for weight in self.weights):
+            raise UserError(f"The --weights {self.weights} hold one that is not above 0.", exit_code=2)
 
     def slices(self, width: int) -> list[tuple[int, float]]:
         """(dimension, weight) of each part of the sum. ValueError where a dimension is wider than the vector."""

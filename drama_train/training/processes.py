@@ -1,6 +1,11 @@
 """What processes exchange: gathered rows, summed gradients. One process exchanges nothing."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from builders.cli.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,3 +71,37 @@ def most(number: int) -> int:
     value = torch.tensor(number, device=device)
     dist.all_reduce(value, op=dist.ReduceOp.MAX)
     return int(value)
+
+
+@contextmanager
+def joined_processes(device: str) -> Iterator[str]:
+    """Join the processes that torchrun started, if it did; yields this process's device.
+
+    device: auto is a GPU where there is one. UserError where there are fewer GPUs than processes.
+    """
+    import torch
+    import torch.distributed as dist
+
+    is_cuda = torch.cuda.is_available() if device == "auto" else device == "cuda"
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    if is_cuda and local >= torch.cuda.device_count():
+        sentence = f"There are {torch.cuda.device_count()} GPUs here: start fewer processes, or give --device cpu."
+        raise UserError(sentence, exit_code=2)
+    if is_cuda:
+        torch.cuda.set_device(local)
+    if "WORLD_SIZE" not in os.environ:
+        yield f"cuda:{local}" if is_cuda else "cpu"
+        return
+    dist.init_process_group("nccl" if is_cuda else "gloo")
+    try:
+        yield f"cuda:{local}" if is_cuda else "cpu"
+    finally:
+        dist.destroy_process_group()
+
+
+def wait_for_all() -> None:
+    """Go on when every process is here."""
+    import torch.distributed as dist
+
+    if world_size() > 1:
+        dist.barrier()

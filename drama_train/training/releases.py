@@ -30,6 +30,10 @@ class Release:
     manifest: Mapping[str, Any]
 
     @property
+    def name(self) -> str:
+        return str(self.manifest["name"])
+
+    @property
     def title(self) -> str:
         return f"{self.manifest['name']} {self.manifest['release']}"
 
@@ -137,8 +141,16 @@ class Rows:
 
     def column(self, name: str, numbers: "NDArray[np.int64]") -> list[Any]:
         """The values of that column in those rows, in their order."""
-        values: list[Any] = self.table.select_columns([name])[numbers.tolist()][name]
-        return values
+        return self.columns((name,), numbers)[name]
+
+    def columns(self, names: Sequence[str], numbers: "NDArray[np.int64]") -> dict[str, list[Any]]:
+        """The values of those columns in those rows, in their order."""
+        found: dict[str, list[Any]] = self.table.select_columns(list(names))[numbers.tolist()]
+        return {name: found[name] for name in names}
+
+    def hashed(self, name: str) -> "Ids":
+        """(R,) hashes of the texts of that column, in the order of the rows."""
+        return _hashed(self.table, name)
 
 
 def _mapped(releases: Sequence[Release], table: str) -> Any:

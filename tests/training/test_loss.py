@@ -9,6 +9,7 @@ from sentence_transformers import SentenceTransformer
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from builders.cli.errors import UserError
 from drama_train.training.known import Identity, Known, excluded
 from drama_train.training.loss import Masks, Objective, contrastive_loss, spread_out_loss
 
@@ -115,7 +116,7 @@ def test_spread_out_equals_all_pairs() -> None:
 def test_a_dimension_wider_than_the_vector_is_refused() -> None:
     with pytest.raises(ValueError, match="dimension 16 of a vector of 8"):
         Objective(dims=(16,)).slices(8)
-    with pytest.raises(ValueError, match="1 weights for 2"):
+    with pytest.raises(UserError, match="1 --weights for 2"):
         Objective(dims=(4, 8), weights=(1.0,))
 
 

@@ -1,0 +1,293 @@
+"""A release and a Llama -> a retriever: contrastive, Matryoshka, attention both ways (DRAMA 4.4)."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from builders.cli.command import run
+from builders.cli.errors import UserError
+from builders.cli.progress import say
+from drama_train.training.encoder import Attention, Pooling
+from drama_train.training.loss import Objective
+from drama_train.training.plan import Schedule
+
+if TYPE_CHECKING:
+    from drama_train.evaluation.sets import EvaluationSet
+    from drama_train.retriever import Retriever
+    from drama_train.training.plan import Plan
+    from drama_train.training.releases import Release
+    from drama_train.training.streams import KindStream
+    from drama_train.training.trainer import Evaluate
+
+PROG = "python -m drama_train"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How texts become vectors."""
+
+    layers: int | None = None
+    """Train only the model's first so many layers. None: all."""
+    attention: Attention = "bidirectional"
+    """bidirectional: every token sees all others; causal: only those before it."""
+    pooling: Pooling = "mean"
+    """mean: of all tokens' states; eos: the state of the last token."""
+    query_prefix: str = "Query: "
+    """What is put before every query."""
+    max_length: int = 256
+    """Tokens read of a text; the rest is cut."""
+
+    def __post_init__(self) -> None:
+        if self.max_length < 8:
+            raise UserError(
+                f"The --max-length {self.max_length} leaves no room for a text: give 8 or more.", exit_code=2
+            )
+        if self.layers is not None and self.layers < 1:
+            raise UserError(f"The --layers {self.layers} is no model: give 1 or more.", exit_code=2)
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """Which rows come how often."""
+
+    mixture: str = "rows"
+    """rows: every row equally often; paper: DRAMA's shares of sources; or a TOML file with [[share]] tables."""
+    balance: float = 1.0
+    """Within a share, each release, source, method and language comes by rows ** balance: 1 by rows, 0 all alike."""
+    homogeneous: bool = False
+    """All rows of a step are of one release, source, method and language."""
+    mask_repeats: bool = True
+    """A text that stands in a step more than once counts once. Known positives are never negatives, in either case."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.balance <= 1:
+            raise UserError(f"The --balance {self.balance:g} cannot be used: give 0 to 1.", exit_code=2)
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a retriever on releases. A run that was stopped goes on by the same command.
+
+    Example: python -m drama_train --release releases/notes-v1.0.0 --model smollm2 --layers 4 --out runs/notes
+    """
+
+    release: tuple[str, ...]
+    """Releases: folders, or hf://owner/name@v1.0.0."""
+    model: str
+    """The Llama, Mistral or Qwen3 to start from: a folder, a Hub id, or smollm2 (from its wheel)."""
+    out: Path
+    """The folder of the run."""
+    shape: Shape = field(default_factory=Shape)
+    mixing: Mixing = field(default_factory=Mixing)
+    schedule: Schedule = field(default_factory=Schedule)
+    objective: Objective = field(default_factory=Objective)
+    heldout: int = 1000
+    """At most so many held-out queries are evaluated during the run."""
+    seed: int = 0
+    """Decides rows, order, positives, negatives."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: a GPU where there is one. Several: torchrun --nproc-per-node 8 -m drama_train ..."""
+    limit: int | None = None
+    """Rehearse: at most so many rows of each release, source, method and language."""
+    dry_run: bool = False
+    """Show the mixture, the plan and the first row's texts; train nothing."""
+
+
+def main(config: Train) -> Path | None:
+    """Releases -> streams -> batches -> steps -> the best model, exported into the run's folder."""
+    from builders.store.locks import locked
+    from drama_train.training.processes import joined_processes, rank
+
+    with joined_processes(config.device) as device:
+        if config.dry_run or rank() > 0:
+            return _run(config, device)
+        with locked(config.out / ".lock", f"The run {config.out}"):
+            return _run(config, device)
+
+
+def _run(config: Train, device: str) -> Path | None:
+    from drama_train.training.batches import BatchMaker
+    from drama_train.training.checkpoints import MODEL, find
+    from drama_train.training.mixture import Mixture
+    from drama_train.training.processes import rank, wait_for_all
+    from drama_train.training.releases import open_release
+    from drama_train.training.run_folder import RUN, read_facts, settle_config
+    from drama_train.training.shares import read_shares
+    from drama_train.training.streams import open_tables, train_streams
+    from drama_train.training.trainer import Work, train
+
+    releases = [open_release(place) for place in config.release]
+    tables = [open_tables(release) for release in releases]
+    streams = train_streams(tables, read_shares(config.mixing.mixture), config.mixing.balance, config.limit)
+    last = find(config.out / "checkpoints", "last")
+    retriever = _retriever(config, last and last / MODEL, device)
+    plan = _plan(config, retriever, streams, device)
+    mixture = Mixture([one.stream for one in streams], plan.batch, plan.seed, homogeneous=config.mixing.homogeneous)
+    maker = BatchMaker(streams, retriever, plan.negatives, plan.seed)
+    facts = _facts(config, plan, retriever, releases, streams)
+    if rank() == 0:
+        _show(facts, streams, plan)
+    if config.dry_run:
+        _show_first(maker, mixture, retriever)
+        return None
+    if rank() == 0:
+        settle_config(config.out, facts)
+    wait_for_all()
+    if read_facts(config.out, RUN) is not None:
+        say(f"already trained: {config.out}")
+        return config.out
+    progress = train(Work(config.out, plan, retriever, maker, mixture, _evaluate(config, releases)))
+    if rank() == 0:
+        _finish(config.out, facts, progress)
+    wait_for_all()
+    return config.out if rank() == 0 else None
+
+
+def _retriever(config: Train, checkpoint: Path | None, device: str) -> "Retriever":
+    from drama_train.retriever import Settings, load_retriever
+
+    shape = config.shape
+    settings = Settings(shape.attention, shape.pooling, shape.query_prefix, max_length=shape.max_length)
+    if checkpoint is not None:  # the settings are compared with the run's own, before a step is made
+        return load_retriever(str(checkpoint), device=device, settings=settings)
+    return load_retriever(config.model, layers=shape.layers, device=device, settings=settings)
+
+
+def _plan(config: Train, retriever: "Retriever", streams: "Sequence[KindStream]", device: str) -> "Plan":
+    from dataclasses import replace
+
+    from drama_train.training.plan import Plan, settle
+    from drama_train.training.processes import world_size
+
+    parameters = sum(p.numel() for p in retriever.model.parameters())
+    embeddings = retriever.model.get_input_embeddings().weight.numel()
+    objective, fields = settle(
+        config.schedule,
+        config.objective,
+        parameters=parameters - embeddings,
+        width=retriever.dim,
+        rows=sum(len(one.stream.rows) for one in streams),
+        is_cpu=device == "cpu",
+    )
+    plan = Plan(**fields, objective=objective, mask_repeats=config.mixing.mask_repeats, seed=config.seed)
+    if plan.batch % world_size():
+        raise UserError(
+            f"A step of {plan.batch} queries cannot be shared by {world_size()} processes: give a --batch that can.",
+            exit_code=2,
+        )
+    retriever.settings = replace(retriever.settings, dims=objective.dims)
+    return plan
+
+
+def _facts(
+    config: Train,
+    plan: "Plan",
+    retriever: "Retriever",
+    releases: "Sequence[Release]",
+    streams: "Sequence[KindStream]",
+) -> dict[str, Any]:
+    """What the run is: what its weights depend on, and nothing else."""
+    from builders.llm.weights import pinned_model
+    from builders.retrieval.encoders import shown
+
+    source = shown(pinned_model(config.model, None))
+    languages = {
+        release.name: sorted({s.kind.language for s in streams if s.kind.release == release.name})
+        for release in releases
+    }
+    return {
+        "model": {"id": source.id, "revision": source.revision, "layers": config.shape.layers},
+        "settings": asdict(retriever.settings),
+        "releases": [
+            {
+                "name": release.name,
+                "release": release.manifest["release"],
+                "content_hash": release.content_hash,
+                "licence": release.manifest["licence"],
+                "languages": languages[release.name],
+            }
+            for release in releases
+        ],
+        "mixture": {
+            "name": Path(config.mixing.mixture).name,
+            "homogeneous": config.mixing.homogeneous,
+            "streams": [
+                {"name": one.stream.name, "rows": len(one.stream.rows), "weight": round(one.stream.weight, 6)}
+                for one in streams
+            ],
+        },
+        "plan": plan.facts(),
+        "heldout_queries": config.heldout,
+    }
+
+
+def _show(facts: Mapping[str, Any], streams: "Sequence[KindStream]", plan: "Plan") -> None:
+    rows = sum(len(one.stream.rows) for one in streams)
+    titles = ", ".join(f"{release['name']} {release['release']}" for release in facts["releases"])
+    say(f"{rows:,} rows of {titles}, by share of each step:")
+    shares: dict[tuple[str, str], list[float]] = {}
+    for one in streams:
+        shares.setdefault((one.kind.source, one.kind.method), []).append(one.stream.weight)
+    for (source, method), weights in shares.items():
+        say(f"  {source:<24} {method:<11} {sum(weights):6.1%}  {len(weights)} languages")
+    objective = plan.objective
+    say(
+        f"{plan.steps:,} steps of {plan.batch} queries x (1 + {plan.negatives}) documents, lr {plan.lr:g} after "
+        f"{plan.warmup_steps} steps of warm-up, temperature {objective.temperature:g}, "
+        f"dimensions {' '.join(map(str, objective.dims))}"
+    )
+
+
+def _show_first(maker: Any, mixture: Any, retriever: "Retriever") -> None:
+    batch = maker.make(mixture.next())
+    documents = len(batch.document_tokens) // len(batch.query_tokens)
+    tokens = sum(map(len, batch.query_tokens + batch.document_tokens))
+    say(f"the first step has {tokens:,} tokens; its first row:")
+    decode = retriever.tokenizer.decode
+    say(f"  query     {decode(batch.query_tokens[0])}")
+    for at in range(min(2, documents)):
+        say(f"  {'negative' if at else 'positive'}  {decode(batch.document_tokens[at])}")
+
+
+def _evaluate(config: Train, releases: "Sequence[Release]") -> "Evaluate | None":
+    from drama_train.evaluation.scoring import heldout_scores
+    from drama_train.evaluation.sets import heldout_set
+
+    sets: list[EvaluationSet] = []
+    for release in releases:
+        if release.files("triplets", "heldout"):
+            sets.append(heldout_set(release).limited(config.heldout))
+        else:
+            say(f"{release.title} holds nothing out: it is not evaluated on.")
+    if not sets:
+        say("Nothing is held out, so no checkpoint is the best one: the last is exported.")
+        return None
+
+    def evaluate(retriever: "Retriever") -> dict[str, float]:
+        scores = [heldout_scores(retriever, one) for one in sets]
+        return {name: sum(one[name] for one in scores) / len(scores) for name in scores[0]}
+
+    return evaluate
+
+
+def _finish(folder: Path, facts: Mapping[str, Any], progress: Any) -> None:
+    from builders.store.provenance import provenance
+    from drama_train.training.run_folder import RUN, write_json
+
+    done = {
+        "steps": progress.step,
+        "tokens": progress.tokens,
+        "seconds": round(progress.seconds, 1),
+        "best_step": progress.best_step,
+        "best_score": progress.best_score,
+        "made_with": provenance(),
+    }
+    write_json(folder / RUN, {**facts, **done})
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Parse and train."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # batches are made in a thread, which is not a fork
+    return run(Train, main, arguments, prog=PROG)

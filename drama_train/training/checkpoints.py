@@ -1,0 +1,88 @@
+"""Checkpoints of a run: `last`, from which it goes on, and `best`, the weights that scored highest when held out."""
+
+import json
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from builders.cli.errors import UserError
+from drama_train.retriever import Retriever, save_retriever
+from drama_train.training.optimizer import load_optimizer, optimizer_tensors
+
+if TYPE_CHECKING:
+    import torch
+
+STATE, OPTIMIZER, MODEL = "state.json", "optimizer.safetensors", "model"
+
+
+@dataclass
+class Progress:
+    """Where a run is, after `step` steps. best_step is 0 where nothing was evaluated yet."""
+
+    step: int = 0
+    mixture: dict[str, Any] = field(default_factory=dict)
+    best_step: int = 0
+    best_score: float | None = None
+    evaluations_since: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+def save_last(folder: Path, retriever: Retriever, optimizer: "torch.optim.AdamW", progress: Progress) -> None:
+    """Replace `last`. A run that is killed meanwhile still has the one before or this one, whole."""
+    from safetensors.torch import save_file
+
+    new = _emptied(folder / "last.new")
+    save_retriever(retriever, new / MODEL)
+    save_file(optimizer_tensors(retriever.model, optimizer), new / OPTIMIZER)
+    _finish(new, progress, folder / "last")
+
+
+def save_best(folder: Path, retriever: Retriever, progress: Progress) -> None:
+    """Replace `best`, likewise; it has no optimizer."""
+    new = _emptied(folder / "best.new")
+    save_retriever(retriever, new / MODEL)
+    _finish(new, progress, folder / "best")
+
+
+def find(folder: Path, name: str) -> Path | None:
+    """The checkpoint of that name, also where a kill came between two renames; None where there is none."""
+    places = (folder / name, folder / f"{name}.new", folder / f"{name}.old")
+    return next((place for place in places if (place / STATE).is_file()), None)
+
+
+def read_progress(checkpoint: Path) -> Progress:
+    """UserError where its state is damaged."""
+    try:
+        return Progress(**json.loads((checkpoint / STATE).read_text()))
+    except (ValueError, TypeError) as fault:
+        raise UserError(f"The checkpoint {checkpoint} is damaged ({fault}): remove it, or train anew.") from None
+
+
+def load_last(checkpoint: Path, retriever: Retriever, optimizer: "torch.optim.AdamW") -> None:
+    """Give the optimizer its state; the model is the checkpoint's already."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        load_optimizer(retriever.model, optimizer, load_file(checkpoint / OPTIMIZER))
+    except (SafetensorError, KeyError, OSError) as fault:
+        raise UserError(f"The optimizer of the checkpoint {checkpoint} cannot be read ({fault}): train anew.") from None
+
+
+def _emptied(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _finish(new: Path, progress: Progress, place: Path) -> None:
+    """state.json is written last, then the names change."""
+    (new / STATE).write_text(json.dumps(asdict(progress), indent=1) + "\n")
+    old = place.with_name(place.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if place.exists():
+        place.rename(old)
+    new.rename(place)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,36 @@
+"""AdamW over the model's parameters, and its state as tensors by name."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+def make_optimizer(model: Any, weight_decay: float) -> "torch.optim.AdamW":
+    """Decay for matrices, none for norms. The learning rate is set before each step."""
+    import torch
+
+    matrices = [p for p in model.parameters() if p.ndim >= 2]
+    vectors = [p for p in model.parameters() if p.ndim < 2]
+    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.999), fused=True)
+
+
+def optimizer_tensors(model: Any, optimizer: "torch.optim.AdamW") -> "dict[str, Tensor]":
+    """{parameter.part: tensor} of all that the optimizer keeps."""
+    return {
+        f"{name}.{part}": tensor.detach().contiguous()
+        for name, parameter in model.named_parameters()
+        for part, tensor in optimizer.state[parameter].items()
+    }
+
+
+def load_optimizer(model: Any, optimizer: "torch.optim.AdamW", tensors: "dict[str, Tensor]") -> None:
+    """Put the tensors back. KeyError where one of a parameter is missing."""
+    for name, parameter in model.named_parameters():
+        state = {part: tensors[f"{name}.{part}"] for part in ("step", "exp_avg", "exp_avg_sq")}
+        optimizer.state[parameter] = {
+            part: tensor.to(parameter.device) if part == "step" else tensor.to(parameter.device, parameter.dtype)
+            for part, tensor in state.items()
+        }

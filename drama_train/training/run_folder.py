@@ -1,0 +1,59 @@
+"""A run's folder: config.json says what it is, so that it is resumed by the same command alone; run.json ends it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from builders.cli.errors import UserError
+
+CONFIG, RUN = "config.json", "run.json"
+
+
+def settle_config(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write what the run is, or compare it with what the folder says. UserError that names the first difference."""
+    path = folder / CONFIG
+    if not path.is_file():
+        if folder.is_dir() and any(one for one in folder.iterdir() if one.name != ".lock"):
+            raise UserError(f"{folder} is not empty and no run: name another --out.", exit_code=2)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, facts)
+        return
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as fault:
+        raise UserError(f"{path} is damaged ({fault}): name another --out.") from None
+    now = json.loads(json.dumps(facts))
+    different = next((name for name in [*now, *before] if now.get(name) != before.get(name)), None)
+    if different is not None:
+        was, is_now = _first_difference(before.get(different), now.get(different))
+        raise UserError(
+            f"{folder} is another run: its {different} is {was}, and would be {is_now}; name another --out, or give "
+            "the same flags to go on.",
+            exit_code=2,
+        )
+
+
+def read_facts(folder: Path, name: str) -> dict[str, Any] | None:
+    """config.json or run.json; None where there is none."""
+    path = folder / name
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def write_json(path: Path, facts: Mapping[str, Any]) -> None:
+    """Whole or not at all."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    new.rename(path)
+
+
+def _first_difference(before: Any, now: Any) -> tuple[str, str]:
+    """Of two records or lists, the first part that differs."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        name = next(name for name in [*now, *before] if now.get(name) != before.get(name))
+        was, is_now = _first_difference(before.get(name), now.get(name))
+        return f"{name} {was}", f"{name} {is_now}"
+    if isinstance(before, list) and isinstance(now, list):
+        pairs = [(a, b) for a, b in zip(before, now, strict=False) if a != b]
+        return _first_difference(*pairs[0]) if pairs else (f"{len(before)} long", f"{len(now)} long")
+    return str(before), str(now)
