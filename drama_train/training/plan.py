@@ -70,7 +70,7 @@ class Plan:
         """The learning rate of a step, 1 being the first: up from 0 in the warm-up, then down to 0."""
         if step <= self.warmup_steps:
             return self.lr * step / self.warmup_steps
-        return self.lr * (self.steps - step + 1) / (self.steps - self.warmup_steps + 1)
+        return self.lr * (self.steps - step + 1) / (self.steps - self.warmup_steps)
 
     def facts(self) -> dict[str, Any]:
         """As JSON. The budget is left out: the result does not depend on it beyond rounding."""

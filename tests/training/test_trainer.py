@@ -1,0 +1,200 @@
+"""A run: it learns, resumed equals uninterrupted bit for bit, and it stops where a loss is no number."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from builders.cli.errors import UserError
+from drama_train.retriever import Retriever, Settings, load_retriever
+from drama_train.training.batches import BatchMaker
+from drama_train.training.checkpoints import MODEL, find
+from drama_train.training.loss import Objective
+from drama_train.training.mixture import Mixture
+from drama_train.training.plan import Plan
+from drama_train.training.run_log import read_log
+from drama_train.training.shares import read_shares
+from drama_train.training.streams import Tables, train_streams
+from drama_train.training.trainer import Evaluate, Work, train
+from tests.llm.tiny_llama import one_thread
+
+PLAN = Plan(
+    batch=8,
+    negatives=3,
+    steps=12,
+    lr=1e-3,
+    warmup_steps=2,
+    weight_decay=0.01,
+    clip=1.0,
+    evaluate_every=3,
+    patience=None,
+    objective=Objective(0.05, dims=(128, 64)),
+    mask_repeats=True,
+    seed=0,
+    budget=256,
+)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+class _Stopped(Exception):
+    """As if the run was killed in an evaluation."""
+
+
+def _work(folder: Path, tables: Tables, model: Path, plan: Plan = PLAN, evaluate: Evaluate | None = None) -> Work:
+    folder.mkdir(parents=True, exist_ok=True)
+    last = find(folder / "checkpoints", "last")
+    retriever = load_retriever(str(last / MODEL if last else model), settings=Settings(max_length=24))
+    streams = train_streams([tables], read_shares("rows"), 1.0)
+    mixture = Mixture([one.stream for one in streams], plan.batch, plan.seed, homogeneous=False)
+    return Work(folder, plan, retriever, BatchMaker(streams, retriever, plan.negatives, plan.seed), mixture, evaluate)
+
+
+def _scores(*values: float) -> Evaluate:
+    """Held-out scores by turns; when they run out, the run is stopped."""
+    left = iter(values)
+
+    def evaluate(_: Retriever) -> dict[str, float]:
+        try:
+            return {"ndcg_at_10": next(left)}
+        except StopIteration:
+            raise _Stopped from None
+
+    return evaluate
+
+
+def _weights(retriever: Retriever) -> dict[str, torch.Tensor]:
+    return {name: p.detach().clone() for name, p in retriever.model.named_parameters()}
+
+
+def _losses(folder: Path) -> list[tuple[int, float, float]]:
+    return [(line["step"], line["loss"], line["gradient_norm"]) for line in read_log(folder) if "loss" in line]
+
+
+def test_it_learns(tmp_path: Path, small_tables: Tables, tiny_folder: Path) -> None:
+    work = _work(tmp_path, small_tables, tiny_folder, replace(PLAN, steps=60))
+    progress = train(work)
+    losses = [loss for _, loss, _ in _losses(tmp_path)]
+    assert progress.step == len(losses) == 60
+    assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
+    assert progress.tokens == sum(line["tokens"] for line in read_log(tmp_path)) > 0
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_resumed_equals_uninterrupted(tmp_path: Path, small_tables: Tables, tiny_folder: Path, dropout: float) -> None:
+    """Stopped after step 9, when the last checkpoint is of step 6: batches, losses and weights are the same."""
+    folders = tmp_path / "whole", tmp_path / "stopped"
+
+    def work(folder: Path, scores: Evaluate) -> Work:
+        made = _work(folder, small_tables, tiny_folder, evaluate=scores)
+        for layer in made.retriever.model.layers:
+            layer.self_attn.attention_dropout = dropout
+        return made
+
+    whole = work(folders[0], _scores(0.1, 0.3, 0.2, 0.5, 0.4))
+    train(whole)
+    with pytest.raises(_Stopped):
+        train(work(folders[1], _scores(0.1, 0.3, 0.2)))
+    assert [step for step, *_ in _losses(folders[1])] == list(range(1, 10))
+    resumed = work(folders[1], _scores(0.5, 0.4))
+    progress = train(resumed)
+    assert (progress.best_step, progress.best_score, progress.step) == (9, 0.5, 12)
+    assert _losses(folders[1]) == _losses(folders[0])
+    streams = [[line["streams"] for line in read_log(folder) if "loss" in line] for folder in folders]
+    assert streams[0] == streams[1]
+    expected, found = _weights(whole.retriever), _weights(resumed.retriever)
+    start = _weights(load_retriever(str(tiny_folder)))
+    for name in expected:
+        assert torch.equal(found[name], expected[name])
+        assert not torch.equal(found[name], start[name])
+
+
+def test_best_is_the_model_of_the_best_score(tmp_path: Path, small_tables: Tables, tiny_folder: Path) -> None:
+    seen: list[dict[str, torch.Tensor]] = []
+    scores = iter([0.1, 0.6, 0.2, 0.3, 0.4])
+
+    def evaluate(retriever: Retriever) -> dict[str, float]:
+        seen.append(_weights(retriever))
+        return {"ndcg_at_10": next(scores)}
+
+    train(_work(tmp_path, small_tables, tiny_folder, evaluate=evaluate))
+    best = find(tmp_path / "checkpoints", "best")
+    assert best is not None
+    for name, tensor in _weights(load_retriever(str(best / MODEL))).items():
+        assert torch.equal(tensor, seen[1][name])
+    assert any(not torch.equal(tensor, seen[2][name]) for name, tensor in seen[1].items())
+
+
+def test_patience_ends_a_run(tmp_path: Path, small_tables: Tables, tiny_folder: Path) -> None:
+    work = _work(tmp_path, small_tables, tiny_folder, replace(PLAN, patience=2), _scores(0.1, 0.5, 0.4, 0.5))
+    assert train(work).step == 9
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_a_loss_that_is_no_number_names_its_rows(
+    tmp_path: Path, small_tables: Tables, tiny_folder: Path, where: str
+) -> None:
+    work = _work(tmp_path, small_tables, tiny_folder)
+    if where == "loss":
+        with torch.no_grad():
+            work.retriever.model.norm.weight[0] = float("nan")
+    else:
+        work.retriever.model.norm.weight.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(UserError, match=r"The loss of step 1 is .* on 8 rows such as train\d+#0~0\+\w+, .* lower --lr"):
+        train(work)
+    told = json.loads((tmp_path / "no_number.json").read_text())
+    assert len(told["triplet_ids"]) == 8 and told["step"] == 1
+    assert find(tmp_path / "checkpoints", "last") is None
+
+
+def test_what_the_thread_raises_stops_the_run(tmp_path: Path, small_tables: Tables, tiny_folder: Path) -> None:
+    work = _work(tmp_path, small_tables, tiny_folder)
+
+    def make(draws: Any) -> Any:
+        raise UserError("The text of x#0 is empty.")
+
+    work.maker.make = make  # type: ignore[method-assign]
+    with pytest.raises(UserError, match="x#0 is empty"):
+        train(work)
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "fault"),
+    [
+        ("state.json", lambda path: path.write_text("{"), "is damaged"),
+        ("state.json", lambda path: path.write_text('{"stpe": 1}'), "is damaged"),
+        ("optimizer.safetensors", lambda path: path.write_bytes(b"x"), "optimizer .* cannot be read"),
+        ("optimizer.safetensors", lambda path: path.unlink(), "optimizer .* cannot be read"),
+    ],
+)
+def test_a_damaged_checkpoint_is_named(
+    tmp_path: Path,
+    small_tables: Tables,
+    tiny_folder: Path,
+    file: str,
+    damage: Callable[[Path], object],
+    fault: str,
+) -> None:
+    with pytest.raises(_Stopped):
+        train(_work(tmp_path, small_tables, tiny_folder, evaluate=_scores(0.1, 0.3)))
+    damage(tmp_path / "checkpoints" / "last" / file)
+    with pytest.raises(UserError, match=fault):
+        train(_work(tmp_path, small_tables, tiny_folder, evaluate=_scores(0.1)))
+
+
+def test_a_kill_between_two_renames_loses_nothing(tmp_path: Path, small_tables: Tables, tiny_folder: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    with pytest.raises(_Stopped):
+        train(_work(tmp_path, small_tables, tiny_folder, evaluate=_scores(0.1, 0.3)))
+    (folder / "last").rename(folder / "last.new")
+    assert find(folder, "last") == folder / "last.new"
+    assert train(_work(tmp_path, small_tables, tiny_folder, evaluate=_scores(0.3, 0.2, 0.1))).step == 12
+    assert sorted(path.name for path in folder.iterdir()) == ["best", "last"]
