@@ -35,7 +35,7 @@ class EvaluationSet:
     read: Callable[[], Iterator[EvaluationText]]
 
 
-def named_specs(specs: Sequence[str]) -> list[tuple[str, str]]:
+def named_specs(specs: Sequence[str], flag: str = "--against") -> list[tuple[str, str]]:
     """(name, what to open) of what the user gave: NAME=WHAT, or WHAT, which names itself; a pack has names inside."""
     found = []
     for spec in specs:
@@ -44,18 +44,18 @@ def named_specs(specs: Sequence[str]) -> list[tuple[str, str]]:
             name, rest = spec.removeprefix(MTEB) if spec.startswith(MTEB) else Path(spec).absolute().name, spec
         if not name or not rest:
             raise UserError(
-                f"--against {spec} names no set: give a folder, mteb:TASK, a pack or NAME=FOLDER.", exit_code=2
+                f"{flag} {spec} names no set: give a folder, mteb:TASK, a pack or NAME=FOLDER.", exit_code=2
             )
         found.append((name, rest))
     return found
 
 
-def check_names(names: Sequence[str]) -> None:
+def check_names(names: Sequence[str], flag: str = "--against") -> None:
     """UserError where two sets have one name: what overlaps with which could not be told."""
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise UserError(
-            f"Two sets are called {twice[0]}: name one of them otherwise, as in --against OTHER={twice[0]}.",
+            f"Two sets are called {twice[0]}: name one of them otherwise, as in {flag} OTHER={twice[0]}.",
             exit_code=2,
         )
 
@@ -74,12 +74,12 @@ def open_set(name: str, spec: str, qrels: str | None) -> EvaluationSet:
             f"qrels/test.tsv), {MTEB}TASK, or a pack made with --pack ({PACK_ENDING}).",
             exit_code=2,
         )
-    judged = open_beir(folder, name, USUAL_COLUMNS, qrels or _usual_qrels(folder))
+    judged = open_beir(folder, name, USUAL_COLUMNS, qrels or usual_qrels(folder))
     whole = fingerprint([judged.fingerprint, judged.documents.fingerprint])
     return EvaluationSet(name, whole, lambda: judged_texts(judged, str(folder)))
 
 
-def _usual_qrels(folder: Path) -> str:
+def usual_qrels(folder: Path) -> str:
     """test; else the only one there is."""
     there = sorted({path.name.split(".tsv")[0] for path in folder.glob("qrels/*.tsv*")})
     return there[0] if len(there) == 1 else "test"

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
 
 
 def open_task(name: str, task_name: str, split: str | None) -> EvaluationSet:
-    """The task of that name; what it holds is loaded when it is read. `split` None takes those it is evaluated on.
+    """The texts of the task of that name; what it holds is loaded when it is read. UserError as `find_task`."""
+    task = find_task(task_name, split)
+    return task_set(name, task, version("mteb"))
+
+
+def find_task(task_name: str, split: str | None) -> Any:
+    """mteb's object for a retrieval task, nothing loaded. `split` None takes those it is evaluated on.
 
     UserError where mteb is not installed, has no such task, or the task retrieves nothing.
     """
@@ -52,20 +59,38 @@ def open_task(name: str, task_name: str, split: str | None) -> EvaluationSet:
                 exit_code=2,
             )
         task.filter_eval_splits([split])
-    return task_set(name, task, mteb.__version__)
+    return task
 
 
 def task_set(name: str, task: Any, package: str) -> EvaluationSet:
-    """The set that a task object holds: its data set's commit, and the code that reads it, determine the content."""
-    dataset = task.metadata.dataset
-    parts = ["mteb", package, dataset["path"], dataset["revision"], *task.eval_splits, *task.hf_subsets]
+    """The texts that a task object of that version of mteb holds."""
 
     def read() -> "Iterator[EvaluationText]":
-        _load(task)
-        for prefix, held in _parts(task):
-            yield from judged_texts(_judged(name, prefix, held), f"{MTEB}{task.metadata.name}")
+        for part in judged_parts(name, task):
+            yield from judged_texts(part, f"{MTEB}{task.metadata.name}")
 
-    return EvaluationSet(name, fingerprint(parts), read)
+    return EvaluationSet(name, task_fingerprint(task, package), read)
+
+
+def task_fingerprint(task: Any, package: str) -> str:
+    """The data set's commit, and the code that reads it, determine the content."""
+    dataset = task.metadata.dataset
+    parts = ["mteb", package, dataset["path"], dataset["revision"], *task.eval_splits, *task.hf_subsets]
+    return fingerprint(parts)
+
+
+def judged_parts(name: str, task: Any) -> Iterator[JudgedSet]:
+    """Each subset and split of the task, loaded now; UserError where the data cannot be had.
+
+    Where there are several, ids begin with theirs, and the subset's name (with the split's, where it has several) is
+    the language of queries and documents: each is a set by itself, in which nothing of another is searched.
+    """
+    _load(task)
+    found = [(subset, split, held) for subset, splits in task.dataset.items() for split, held in splits.items()]
+    for subset, split, held in found:
+        place = f"{subset}/{split}"
+        pool = subset if len(task.dataset[subset]) == 1 else place
+        yield _judged(name, f"{place}/", pool, held) if len(found) > 1 else _judged(name, "", None, held)
 
 
 def _load(task: Any) -> None:
@@ -88,24 +113,18 @@ def _load(task: Any) -> None:
         ) from fault
 
 
-def _parts(task: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """(what the ids begin with, the data) of each subset and split: nothing where there is one alone."""
-    found = [(f"{subset}/{split}/", held) for subset, splits in task.dataset.items() for split, held in splits.items()]
-    yield from found if len(found) > 1 else [("", held) for _, held in found]
-
-
-def _judged(name: str, prefix: str, held: Mapping[str, Any]) -> JudgedSet:
+def _judged(name: str, prefix: str, language: str | None, held: Mapping[str, Any]) -> JudgedSet:
     def rows() -> Iterator[JudgedRow]:
         for query_id, judged in held["relevant_docs"].items():
             pairs = tuple((prefix + str(document_id), int(relevance)) for document_id, relevance in judged.items())
             yield JudgedRow(prefix + str(query_id), None, pairs, name)
         for row in held["queries"]:
-            yield JudgedRow(prefix + str(row["id"]), str(row["text"]), None, name)
+            yield JudgedRow(prefix + str(row["id"]), str(row["text"]), None, name, language)
 
     def documents() -> Iterator[Document]:
         for row in held["corpus"]:
             text = row["text"]
             if isinstance(text, str) and text.strip():
-                yield Document(prefix + str(row["id"]), text, name, row.get("title") or "")
+                yield Document(prefix + str(row["id"]), text, name, row.get("title") or "", language)
 
     return JudgedSet("mteb", Source("mteb", name, "", documents), "", rows, "")

@@ -1,5 +1,6 @@
 """Bootstrap intervals over queries, of a mean and of the difference of two systems on the same queries."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,21 +25,35 @@ class Interval:
         return self.low > 0 or self.high < 0
 
 
-def bootstrap(values: "NDArray[Any]", seed: int = 0) -> Interval:
+def bootstrap(values: "NDArray[Any]", seed: int = 0, *, strata: "Sequence[str] | None" = None) -> Interval:
     """The mean of (Q,) values and the 2.5% and 97.5% quantiles of the means of 10,000 resamples of the queries.
 
-    Paired: give the differences of two systems, query by query. ValueError where there is no value.
+    strata: the language of each query; then the mean is that of the languages' means, and queries are drawn within
+    their language. Paired: give the differences of two systems, query by query. ValueError where there is no value.
     """
     import numpy as np
 
     if not len(values):
         raise ValueError("no query to resample")
     draw = np.random.default_rng(seed)
-    means = np.concatenate(
-        [
-            values[draw.integers(0, len(values), (min(_BLOCK, RESAMPLES - start), len(values)))].mean(1)
-            for start in range(0, RESAMPLES, _BLOCK)
-        ]
-    )
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Interval(float(values.mean()), float(low), float(high))
+    parts = [values[rows] for rows in rows_by_stratum(strata, len(values))]
+    resampled = np.mean([_resampled_means(part, draw) for part in parts], axis=0)  # (RESAMPLES,)
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return Interval(float(np.mean([part.mean() for part in parts])), float(low), float(high))
+
+
+def rows_by_stratum(strata: "Sequence[str] | None", count: int) -> "list[NDArray[Any]]":
+    """The rows of each stratum, in the order of their names; all `count` where None."""
+    import numpy as np
+
+    if strata is None:
+        return [np.arange(count)]
+    named = np.array(strata)
+    return [np.flatnonzero(named == name) for name in np.unique(named)]
+
+
+def _resampled_means(values: "NDArray[Any]", draw: Any) -> "NDArray[Any]":
+    import numpy as np
+
+    blocks = (min(_BLOCK, RESAMPLES - start) for start in range(0, RESAMPLES, _BLOCK))
+    return np.concatenate([values[draw.integers(0, len(values), (rows, len(values)))].mean(1) for rows in blocks])

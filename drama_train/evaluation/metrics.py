@@ -1,4 +1,4 @@
-"""nDCG@10, recall@100 and MRR@10 of each query, as trec_eval defines them."""
+"""nDCG@10, recall@100, MRR@10 and accuracy@1 of each query, as trec_eval defines them."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-METRICS = ("ndcg_at_10", "recall_at_100", "mrr_at_10")
+METRICS = ("ndcg_at_10", "recall_at_100", "mrr_at_10", "accuracy_at_1")
 
 
 def query_metrics(
@@ -30,6 +30,7 @@ def query_metrics(
         found["recall_at_100"].append(sum(gain > 0 for gain in gains[:100]) / len(relevant))
         first = next((rank for rank, gain in enumerate(gains[:10], 1) if gain), None)
         found["mrr_at_10"].append(1 / first if first else 0.0)
+        found["accuracy_at_1"].append(float(first == 1))
     return {name: np.array(values) for name, values in found.items()}
 
 

@@ -44,12 +44,16 @@ def test_equal_to_pytrec_eval(seed: int) -> None:
 
     rankings, judgements = _case(seed)
     run = {query: {one: 1.0 / rank for rank, one in enumerate(found, 1)} for query, found in rankings.items()}
-    oracle = pytrec_eval.RelevanceEvaluator(judgements, {"ndcg_cut.10", "recall.100", "recip_rank"}).evaluate(run)
+    oracle = pytrec_eval.RelevanceEvaluator(
+        judgements, {"ndcg_cut.10", "recall.100", "recip_rank", "success.1"}
+    ).evaluate(run)
     found = query_metrics(rankings, judgements)
-    names = {"ndcg_at_10": "ndcg_cut_10", "recall_at_100": "recall_100"}
+    names = {"ndcg_at_10": "ndcg_cut_10", "recall_at_100": "recall_100", "accuracy_at_1": "success_1"}
     assert set(names) | {"mrr_at_10"} == set(METRICS)
     for at, query in enumerate(judgements):
-        expected: dict[str, Any] = oracle.get(query, {"ndcg_cut_10": 0.0, "recall_100": 0.0, "recip_rank": 0.0})
+        expected: dict[str, Any] = oracle.get(
+            query, {"ndcg_cut_10": 0.0, "recall_100": 0.0, "recip_rank": 0.0, "success_1": 0.0}
+        )
         for ours, theirs in names.items():
             assert found[ours][at] == pytest.approx(expected[theirs])
         first_ten = expected["recip_rank"] if expected["recip_rank"] >= 0.1 else 0.0  # theirs looks at all ranks
