@@ -108,13 +108,13 @@ def settle(
 
 
 def nested_dims(width: int) -> tuple[int, ...]:
-    """The vector and its powers of two down to 64: 768, 512, 256, 128, 64 for the paper's 0.1B (TRAINING c)."""
+    """The vector and its powers of two down to 64: 768, 512, 256, 128, 64 for the paper's 0.1B."""
     powers = [2**power for power in range(6, 20) if 2**power < width]
     return (width, *reversed(powers))
 
 
 def derived_lr(parameters: int) -> float:
-    """1e-4 at 0.1B (TRAINING c), by the square root of the size, at most 5e-4: smaller models take larger steps."""
+    """1e-4 at 0.1B, by the square root of the size, at most 5e-4: the paper states none, and smaller models take more."""
     return round(min(5e-4, 1e-4 * math.sqrt(1.13e8 / max(parameters, 1))), 6)
 
 
