@@ -74,12 +74,16 @@ class Retriever:
 
         Each distinct text is encoded once, sorted by length, in micro-batches of at most `budget` tokens.
         """
+        return self.vectors(self.token_ids(texts, kind, max_length) if texts else [], budget=budget)
+
+    def vectors(self, tokens: Sequence[Sequence[int]], *, budget: int = 8192) -> "NDArray[Any]":
+        """The same of texts that are tokens already: rows of ids -> (N, D)."""
         import numpy as np
         import torch
 
-        if not texts:
+        if not tokens:
             return np.zeros((0, self.dim), np.float32)
-        step = distinct(self.token_ids(texts, kind, max_length))
+        step = distinct(tokens)
         was_training = self.model.training
         self.model.eval()
         vectors = torch.empty((len(step.rows), self.dim), dtype=torch.float32)

@@ -83,7 +83,7 @@ def draw(plot: Plot, facts: Facts) -> bytes:
     return file.getvalue()
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """A name that fits beside an axis."""
     line = one_line(name)
     return line if len(line) <= _LONGEST_NAME else line[: _LONGEST_NAME - 1] + "…"
@@ -110,7 +110,7 @@ def _languages(facts: Facts) -> "Figure":
 
 
 def _named(axis: Any, names: Sequence[str]) -> None:
-    axis.set_yticks(range(len(names)), [_short(name) for name in names])
+    axis.set_yticks(range(len(names)), [short(name) for name in names])
     axis.invert_yaxis()
 
 
@@ -139,7 +139,7 @@ def _histograms(found: Mapping[str, Any], x: str, y: str) -> "Figure":
         axis.bar(starts, [b["count"] for b in bins], width * 0.94, align="edge", color=COLOURS[at])
         axis.axvline(min(one["p50"], bins[-1]["from"] + width) + 0.5 * (width == 1), color="#333333", linewidth=0.8)
         total = sum(b["count"] for b in bins)
-        axis.set_title(f"{_short(one['name'])} ({total:,}), median {one['p50']:,}", loc="left")
+        axis.set_title(f"{short(one['name'])} ({total:,}), median {one['p50']:,}", loc="left")
         axis.set_ylabel(y)
         axis.yaxis.get_major_locator().set_params(integer=True)
         if bins[-1]["to"] - bins[-1]["from"] > width:
@@ -179,7 +179,7 @@ def _scores(facts: Facts) -> "Figure":
         ranks = [row["rank"] for row in rows]
         axis.fill_between(ranks, [r["p10"] for r in rows], [r["p90"] for r in rows], color=COLOURS[at], alpha=0.25)
         axis.plot(ranks, [r["p50"] for r in rows], color=COLOURS[at])
-        axis.set_title(f"{name[2]}, {name[0]}, {_short(name[1])}", loc="left")
+        axis.set_title(f"{name[2]}, {name[0]}, {short(name[1])}", loc="left")
         axis.set_ylabel("score")
     axes[-1].set_xlabel("rank")
     return figure

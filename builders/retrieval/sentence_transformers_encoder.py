@@ -36,6 +36,18 @@ class SentenceTransformersEncoder:
     def dim(self) -> int:
         return int(self._load().get_embedding_dimension())
 
+    @property
+    def longest(self) -> int | None:
+        """Tokens that it reads of a text; None where there is no limit."""
+        found: int | None = self._load().max_seq_length
+        return found
+
+    def token_counts(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each document has, those that the model adds included, however many it reads."""
+        tokenizer = self._load().tokenizer
+        whole = [self._prompt("document") + text for text in texts]
+        return [len(ids) for ids in tokenizer(whole, truncation=False, padding=False, verbose=False)["input_ids"]]
+
     def identity(self, role: Role) -> dict[str, Any]:
         return identity_of(self._options, self.model, role, self._dtype)
 

@@ -31,15 +31,23 @@ def bootstrap(values: "NDArray[Any]", seed: int = 0, *, strata: "Sequence[str] |
     strata: the language of each query; then the mean is that of the languages' means, and queries are drawn within
     their language. Paired: give the differences of two systems, query by query. ValueError where there is no value.
     """
+    return bootstrap_columns(values[:, None], seed, strata=strata)[0]
+
+
+def bootstrap_columns(
+    values: "NDArray[Any]", seed: int = 0, *, strata: "Sequence[str] | None" = None
+) -> list[Interval]:
+    """The same of each column of (Q, C), from one set of resamples."""
     import numpy as np
 
     if not len(values):
         raise ValueError("no query to resample")
     draw = np.random.default_rng(seed)
     parts = [values[rows] for rows in rows_by_stratum(strata, len(values))]
-    resampled = np.mean([_resampled_means(part, draw) for part in parts], axis=0)  # (RESAMPLES,)
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return Interval(float(np.mean([part.mean() for part in parts])), float(low), float(high))
+    resampled = np.mean([_resampled_means(part, draw) for part in parts], axis=0)  # (RESAMPLES, C)
+    low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
+    means = np.mean([part.mean(0) for part in parts], axis=0)
+    return [Interval(*map(float, column)) for column in zip(means, low, high, strict=True)]
 
 
 def rows_by_stratum(strata: "Sequence[str] | None", count: int) -> "list[NDArray[Any]]":
@@ -53,7 +61,13 @@ def rows_by_stratum(strata: "Sequence[str] | None", count: int) -> "list[NDArray
 
 
 def _resampled_means(values: "NDArray[Any]", draw: Any) -> "NDArray[Any]":
+    """(Q, C) -> (RESAMPLES, C): how often each query was drawn, times the values, so that a draw serves all columns."""
     import numpy as np
 
-    blocks = (min(_BLOCK, RESAMPLES - start) for start in range(0, RESAMPLES, _BLOCK))
-    return np.concatenate([values[draw.integers(0, len(values), (rows, len(values)))].mean(1) for rows in blocks])
+    queries, found = len(values), []
+    for start in range(0, RESAMPLES, _BLOCK):
+        rows = min(_BLOCK, RESAMPLES - start)
+        drawn = draw.integers(0, queries, (rows, queries)) + queries * np.arange(rows)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=rows * queries).reshape(rows, queries)
+        found.append(times @ values.astype(np.float64) / queries)
+    return np.concatenate(found)

@@ -1,0 +1,141 @@
+"""Retrievers and sentence-transformers models behind builders' Encoder: texts in, unit vectors out."""
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from builders.cli.errors import UserError
+from builders.cli.progress import say
+from builders.llm.requests import Model
+from drama_train.evaluation.specs import Spec
+from drama_train.retriever import Retriever, Settings, load_retriever, read_settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from builders.retrieval.encoders import Role
+
+# Raise it when the same texts come to have other vectors.
+REVISION = 1
+
+
+class TextEncoder(Protocol):
+    """builders' Encoder, of which is also known what it reads."""
+
+    model: Model
+    truncated: int
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def longest(self) -> int | None:
+        """Tokens that the model can read of a text; None where there is no limit."""
+        ...
+
+    def identity(self, role: "Role") -> dict[str, Any]: ...
+
+    def encode(self, texts: Sequence[str], role: "Role") -> "NDArray[np.float32]": ...
+
+    def token_counts(self, texts: Sequence[str]) -> list[int]: ...
+
+    def close(self) -> None: ...
+
+
+class RetrieverEncoder:
+    """A retriever of this package: loaded when it first encodes. max_length: tokens read; None for its own setting."""
+
+    def __init__(self, spec: Spec, *, device: str, max_length: int | None = None, budget: int = 8192) -> None:
+        from builders.llm.weights import pinned_model
+        from builders.retrieval.encoders import shown
+
+        self.model = shown(pinned_model(spec.source, None))
+        self.truncated = 0
+        self._spec, self._device, self._max_length, self._budget = spec, device, max_length, budget
+        self._settings = _settings(spec)
+        self._loaded: Retriever | None = None
+
+    @property
+    def dim(self) -> int:
+        return self.retriever.dim
+
+    @property
+    def longest(self) -> int | None:
+        return int(self.retriever.model.config.max_position_embeddings)
+
+    @property
+    def retriever(self) -> Retriever:
+        if self._loaded is None:
+            layers = self._spec.options.layers
+            self._loaded = load_retriever(
+                self._spec.source, layers=layers, device=self._device, settings=self._settings
+            )
+        return self._loaded
+
+    def reading(self, max_length: int | None) -> "RetrieverEncoder":
+        """The same weights, in memory once, reading so many tokens."""
+        other = copy(self)
+        other._max_length, other._loaded, other.truncated = max_length, self.retriever, 0
+        return other
+
+    def identity(self, role: "Role") -> dict[str, Any]:
+        return {
+            "engine": "drama_train",
+            "encoding": REVISION,
+            "revision": self.model.revision,
+            "layers": self._spec.options.layers,
+            "settings": asdict(self._settings) if self._settings else "of the revision",
+            "max_length": self._max_length,
+            "role": role,
+            "dtype": "bfloat16" if self._device.startswith("cuda") else "float32",
+        }
+
+    def encode(self, texts: Sequence[str], role: "Role") -> "NDArray[np.float32]":
+        from builders.retrieval.encoders import unit_vectors
+
+        tokens = self.retriever.token_ids(texts, role, self._max_length) if texts else []
+        read = self._max_length or self.retriever.settings.max_length
+        self.truncated += sum(len(row) == read for row in tokens)  # one that just fits is counted too
+        return unit_vectors(self.retriever.vectors(tokens, budget=self._budget))
+
+    def token_counts(self, texts: Sequence[str]) -> list[int]:
+        return [len(row) for row in self.retriever.token_ids(texts, "document", 1 << 20)]
+
+    def close(self) -> None:
+        self._loaded = None
+
+
+def _settings(spec: Spec) -> Settings | None:
+    """Those of the folder with what the spec changes; None for a model of the Hub, which brings its own."""
+    from pathlib import Path
+
+    from builders.llm import smollm2
+
+    options = spec.options
+    if spec.source != smollm2.NAME and not Path(spec.source).is_dir():
+        if options.attention or options.pooling:
+            raise UserError(
+                f"{spec.name}: the attention and pooling of a model of the Hub are its own: download it, and name the "
+                "folder.",
+                exit_code=2,
+            )
+        return None
+    own = Settings() if spec.source == smollm2.NAME else read_settings(spec.source)
+    return replace(own, attention=options.attention or own.attention, pooling=options.pooling or own.pooling)
+
+
+def open_encoder(spec: Spec, *, device: str, max_length: int | None = None) -> TextEncoder:
+    """The spec's encoder; nothing is loaded yet. A max_length beyond what sentence-transformers reads is lowered."""
+    if spec.kind == "retriever":
+        return RetrieverEncoder(spec, device=device, max_length=max_length)
+    from builders.retrieval.encoders import EncoderOptions
+    from builders.retrieval.sentence_transformers_encoder import SentenceTransformersEncoder
+
+    if max_length is not None:
+        longest = SentenceTransformersEncoder(EncoderOptions(model=spec.source)).longest
+        if longest is not None and longest < max_length:
+            say(f"{spec.name} reads {longest:,} tokens of a text, not {max_length:,}")
+            max_length = longest
+    return SentenceTransformersEncoder(EncoderOptions(model=spec.source, max_length=max_length))
