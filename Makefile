@@ -8,8 +8,16 @@ LIMIT ?=
 
 .PHONY: demo test test-slow lint test-vllm clean
 
-demo: $(VENV)/.demo ## the demo recipe: real documents, a real LLM, minutes on two cores
+# Where the demo's recipe puts its release, and the retriever that is trained on it.
+RELEASE = releases/pydoc-drama$(if $(LIMIT),-limit$(LIMIT))-v1.0.0
+RUN = runs/$(notdir $(RELEASE))
+
+demo: $(VENV)/.demo ## real documents and models: a release, a retriever trained on it, and a table; on two cores
 	$(VENV)/bin/python -m builders demo --show 5 $(if $(LIMIT),--limit $(LIMIT))
+	$(VENV)/bin/python -m drama_train --release $(RELEASE) --model smollm2 --layers 2 --max-length 128 --out $(RUN) \
+	  --negatives 1 $(if $(LIMIT),--batch 8 --steps 2,--steps 60 --evaluate-every 20)
+	$(VENV)/bin/python -m drama_train evaluate --model trained=$(RUN) untrained=smollm2:layers=2 --beside bm25 minilm \
+	  --on release:$(RELEASE) --out $(RUN)/scores
 
 test: $(VENV)/.dev ## the test suite
 	$(VENV)/bin/python -m pytest -m 'not slow and not alone and not browser' -n 2 --dist worksteal
@@ -42,4 +50,4 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/.demo
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-vllm data
+	rm -rf $(VENV) .venv-vllm data releases runs

@@ -55,6 +55,19 @@ def load(repository: str, config: str, revision: str, streaming: bool) -> dict[s
     return {split: list(rows.take(3)) if streaming else rows.to_list() for split, rows in loaded.items()}
 
 
+def open_for_training(place: str, chunk_ids: list[str]) -> Any:
+    """The content hash of a release on the Hub and the texts of those chunks, as the trainer reads them."""
+    from builders.cli.errors import UserError
+    from drama_train.training.releases import Rows, open_release
+
+    try:
+        release = open_release(place)
+        corpus = Rows([release], "corpus", "chunk_id")
+        return [release.content_hash, corpus.column("text", corpus.numbers(chunk_ids))]
+    except UserError as fault:
+        return str(fault)
+
+
 def answer_within(seconds: float) -> None:
     """How long the Hub has for one answer."""
     from builders.hub import client
@@ -62,7 +75,13 @@ def answer_within(seconds: float) -> None:
     client.ANSWER_S = seconds
 
 
-CALLS = {"answer_within": answer_within, "publish": publish, "publish_model": publish_model, "load": load}
+CALLS = {
+    "answer_within": answer_within,
+    "publish": publish,
+    "publish_model": publish_model,
+    "load": load,
+    "open_for_training": open_for_training,
+}
 
 
 def without_waiting() -> None:
