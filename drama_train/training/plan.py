@@ -114,7 +114,7 @@ def nested_dims(width: int) -> tuple[int, ...]:
 
 
 def derived_lr(parameters: int) -> float:
-    """1e-4 at 0.1B, by the square root of the size, at most 5e-4: the paper states none, and smaller models take more."""
+    """1e-4 at 0.1B, by the square root of the size, at most 5e-4. Ours: the paper states none."""
     return round(min(5e-4, 1e-4 * math.sqrt(1.13e8 / max(parameters, 1))), 6)
 
 
