@@ -38,7 +38,7 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/pip
 	touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.demo
-	$(PIP) --editable '.[local,mine,report,dev]'
+	$(PIP) --editable '.[local,mine,report,onnx,dev]'
 	touch $@
 
 clean:

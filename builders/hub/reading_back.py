@@ -12,6 +12,7 @@ from builders.hub.faults import in_one_sentence
 from builders.hub.files import File, some
 from builders.hub.place import Repository, compare, files_at
 from builders.hub.release_folder import ReleaseFolder, rows_fault
+from builders.store.folders import bytes_and_sha256
 
 
 def check_listing(folder: Path, files: Sequence[File], repository: Repository, tag: str) -> None:
@@ -24,6 +25,22 @@ def check_listing(folder: Path, files: Sequence[File], repository: Repository, t
             f"{tag} of {repository.name} does not hold {some([f.path for f in found.to_send])} as it was "
             "sent: delete the tag on the Hub, then run this again."
         )
+
+
+def check_downloads(files: Sequence[File], repository: Repository, tag: str) -> int:
+    """Download every file by the tag and compare its hash; how many there were."""
+    with Progress("read back", len(files), unit="files") as progress, TemporaryDirectory() as work:
+        for file in files:
+            with in_one_sentence(repository, "reading back"):
+                path = download(repository, file.path, tag, Path(work))
+            if File(file.path, **bytes_and_sha256(path)) != file:
+                raise UserError(
+                    f"{file.path} of {repository.name} at {tag} is not what was sent: delete the tag on the Hub, then "
+                    "run this again."
+                )
+            path.unlink()
+            progress.step()
+    return len(files)
 
 
 def check_rows(release: ReleaseFolder, repository: Repository) -> int:
