@@ -26,7 +26,7 @@ lint: $(VENV)/.dev ## format, lint, types
 
 test-vllm: ## the contracts of engines and encoders on real vLLM (CPU), in an environment of its own
 	bash tests/llm/make_vllm_env.sh
-	.venv-vllm/bin/python -m pytest -m vllm tests/llm tests/retrieval
+	.venv-vllm/bin/python -m pytest -m vllm tests/llm tests/retrieval tests/exporting
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

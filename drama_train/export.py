@@ -129,7 +129,7 @@ def _checked(folder: Path, tolerance: float) -> "list[Finding]":
         say(str(finding))
         findings.append(finding)
     if failed := [finding.what for finding in findings if finding.status == "FAILED"]:
-        raise UserError(f"What was written does not give in {', '.join(failed)} what was trained: it is not kept.")
+        raise UserError(f"What was written is not what was trained, by {', '.join(failed)}: it is not kept.")
     return findings
 
 

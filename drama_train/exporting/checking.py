@@ -78,5 +78,5 @@ def print_findings(folder: Path, tolerance: float) -> None:
             failed.append(finding.what)
     if failed:
         raise UserError(
-            f"{folder} does not give in {', '.join(failed)} what was trained: export it again, or update what reads it."
+            f"{folder} is not what was trained, by {', '.join(failed)}: export it again, or update the program."
         )

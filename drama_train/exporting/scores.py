@@ -78,4 +78,4 @@ def _interval(found: Mapping[str, float]) -> str:
 
 
 def _dim(dim: int | None) -> str:
-    return "-" if dim is None else str(dim)
+    return "-" if dim is None else f"{dim:d}"
