@@ -34,7 +34,7 @@ lint: $(VENV)/.dev ## format, lint, types
 
 test-vllm: ## the contracts of engines and encoders on real vLLM (CPU), in an environment of its own
 	bash tests/llm/make_vllm_env.sh
-	.venv-vllm/bin/python -m pytest -m vllm tests/llm tests/retrieval
+	.venv-vllm/bin/python -m pytest -m vllm tests/llm tests/retrieval tests/exporting
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
@@ -46,7 +46,7 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/pip
 	touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/.demo
-	$(PIP) --editable '.[local,mine,report,train,dev]'
+	$(PIP) --editable '.[local,mine,report,train,onnx,dev]'
 	touch $@
 
 clean:

@@ -44,7 +44,7 @@ def render_card(facts: Mapping[str, Any]) -> str:
     """README.md. What is not Markdown of our own is escaped where it is put in; a fact that is lacking is an error."""
     named = facts["repository"]
     checks = [check for check in facts["quality"]["checks"] if not _is_column_that_passed(check)]
-    text: str = _template("template.md").render(
+    text: str = template("template.md").render(
         checks=checks,
         columns_passed=len(facts["quality"]["checks"]) - len(checks),
         facts=facts,
@@ -62,12 +62,12 @@ def render_card(facts: Mapping[str, Any]) -> str:
 def render_licences(facts: Mapping[str, Any]) -> str:
     """LICENSE.md: what of the data is under which licence, and where its text is."""
     names = sorted({name for row in facts["licence"]["by"] for name in parts(row["licence"])})
-    text: str = _template("licence.md").render(facts=facts, links=[(name, link(name)) for name in names])
+    text: str = template("licence.md").render(facts=facts, links=[(name, link(name)) for name in names])
     return text
 
 
 @cache
-def _template(name: str) -> Any:
+def template(name: str) -> Any:
     """jinja2's own escaping knows HTML alone; `finalize` sees every expression, so that no filter can be forgotten."""
     from jinja2 import StrictUndefined
     from jinja2.sandbox import SandboxedEnvironment
@@ -91,6 +91,7 @@ def _template(name: str) -> Any:
         "python": lambda text: Markdown(json.dumps(text)),
         "raw": Markdown,
         "settings": _settings,
+        "tiny": lambda value: Markdown(f"{value:.0e}" if value else "0"),
     }
     return environment.from_string(resource("data_cards", name).read_text(encoding="utf-8"))
 

@@ -11,7 +11,7 @@ from builders.cards.stages import WRITING
 # What is opened where no config is named: texts in line, which need no second table.
 DEFAULT = "pairs"
 LICENCE_FILE = "LICENSE.md"
-_CODE = re.compile("[a-z]{2,3}")
+CODE = re.compile("[a-z]{2,3}")
 
 
 def front_matter(facts: Mapping[str, Any]) -> str:
@@ -19,14 +19,12 @@ def front_matter(facts: Mapping[str, Any]) -> str:
     from huggingface_hub import DatasetCardData
 
     # the Hub takes codes of ISO 639 alone, and `und` says that there is none
-    languages = [
-        code for code in (row["code"] for row in facts["languages"]) if _CODE.fullmatch(code) and code != "und"
-    ]
+    languages = [code for code in (row["code"] for row in facts["languages"]) if CODE.fullmatch(code) and code != "und"]
     data = DatasetCardData(
         pretty_name=one_line(facts["name"]),
         language=sorted(languages),
         multilinguality="multilingual" if len(languages) > 1 else "monolingual",
-        **_licence(facts["licence"]["strictest"]),
+        **licence_fields(facts["licence"]["strictest"]),
         annotations_creators=["found", "machine-generated"] if _judged(facts) else ["machine-generated"],
         language_creators=["found", "machine-generated"] if _written(facts) else ["found"],
         size_categories=[facts["size_category"]],
@@ -39,7 +37,7 @@ def front_matter(facts: Mapping[str, Any]) -> str:
     return text
 
 
-def _licence(expression: str) -> dict[str, Any]:
+def licence_fields(expression: str) -> dict[str, Any]:
     """The Hub's identifier, or several; `other` with a name and a link where a part has none."""
     names = sorted(parts(expression))
     identifiers = [hub_identifier(name) for name in names]

@@ -1,6 +1,6 @@
-"""A published release read back from the Hub by its tag, and compared with the folder that it was made from."""
+"""A published folder read back from the Hub by its tag, and compared with the folder that it was made from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,21 +9,38 @@ from builders.cli.errors import UserError
 from builders.cli.progress import Progress
 from builders.hub.client import download
 from builders.hub.faults import in_one_sentence
-from builders.hub.files import some
+from builders.hub.files import File, some
 from builders.hub.place import Repository, compare, files_at
 from builders.hub.release_folder import ReleaseFolder, rows_fault
+from builders.store.folders import bytes_and_sha256
 
 
-def check_listing(release: ReleaseFolder, repository: Repository) -> None:
-    """Every file of the release is under the tag with its size and hash, as the Hub lists them; nothing is read."""
+def check_listing(folder: Path, files: Sequence[File], repository: Repository, tag: str) -> None:
+    """Every file is under the tag with its size and hash, as the Hub lists them; nothing is read."""
     with in_one_sentence(repository, "listing the files of"):
-        there = files_at(repository, release.release)
-    found = compare(release.folder, release.files, there)
+        there = files_at(repository, tag)
+    found = compare(folder, files, there)
     if found.to_send:
         raise UserError(
-            f"{release.release} of {repository.name} does not hold {some([f.path for f in found.to_send])} as it was "
+            f"{tag} of {repository.name} does not hold {some([f.path for f in found.to_send])} as it was "
             "sent: delete the tag on the Hub, then run this again."
         )
+
+
+def check_downloads(files: Sequence[File], repository: Repository, tag: str) -> int:
+    """Download every file by the tag and compare its hash; how many there were."""
+    with Progress("read back", len(files), unit="files") as progress, TemporaryDirectory() as work:
+        for file in files:
+            with in_one_sentence(repository, "reading back"):
+                path = download(repository, file.path, tag, Path(work))
+            if File(file.path, **bytes_and_sha256(path)) != file:
+                raise UserError(
+                    f"{file.path} of {repository.name} at {tag} is not what was sent: delete the tag on the Hub, then "
+                    "run this again."
+                )
+            path.unlink()
+            progress.step()
+    return len(files)
 
 
 def check_rows(release: ReleaseFolder, repository: Repository) -> int:

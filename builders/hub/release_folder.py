@@ -1,17 +1,16 @@
 """A release folder, checked against its own manifest before anything of it is sent."""
 
 import json
-import os
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from builders.cli.errors import UserError
-from builders.cli.progress import Progress, say
+from builders.cli.progress import say
 from builders.hub.files import File, some
+from builders.hub.listed import check_files, check_names, tell_surplus
 from builders.releases.manifests import MANIFEST, parquet_files, read_manifest
 from builders.releases.manifests import content_hash as release_hash
 from builders.store.content import content_hash
@@ -19,6 +18,7 @@ from builders.store.folders import bytes_and_sha256
 from builders.store.schemas import first_fault
 
 NEEDED = ("README.md", "quality.json")
+AGAIN = "make the release again"
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,10 @@ def read_release(folder: Path) -> ReleaseFolder:
     """
     manifest = read_manifest(folder)
     release = ReleaseFolder(folder, manifest, File(MANIFEST, **bytes_and_sha256(folder / MANIFEST)))
-    _check_names(release)
-    _check_files(release)
+    check_names(folder, release.files, NEEDED, AGAIN)
+    check_files(folder, release.files, AGAIN)
     _check_rows(release)
-    surplus = sorted(set(_paths_below(folder)) - {file.path for file in release.files})
-    if surplus:
-        say(f"not sent, because {MANIFEST} does not name them: {some(surplus)}")
+    tell_surplus(folder, release.files)
     return release
 
 
@@ -100,44 +98,6 @@ def named_files(manifest: Mapping[str, Any]) -> list[File]:
     return [File(e["path"], e["bytes"], e["sha256"]) for e in [*parquet_files(manifest["configs"]), *manifest["files"]]]
 
 
-def _check_names(release: ReleaseFolder) -> None:
-    counts = Counter(file.path for file in release.files)
-    twice = [path for path, count in counts.items() if count > 1]
-    if twice:
-        raise UserError(f"{release.folder / MANIFEST} names {some(twice)} twice: make the release again.")
-    for path in counts:
-        if not _is_below(path) or not (release.folder / path).resolve().is_relative_to(release.folder.resolve()):
-            raise UserError(
-                f"{release.folder / MANIFEST} names {path!r}, which is no file below the release's folder: "
-                "make the release again."
-            )
-    left_out = [path for path in NEEDED if path not in counts]
-    if left_out:
-        raise UserError(f"{release.folder / MANIFEST} names no {' and no '.join(left_out)}: make the release again.")
-
-
-def _is_below(path: str) -> bool:
-    parts = PurePosixPath(path).parts
-    return str(PurePosixPath(path)) == path and "\\" not in path and not {"/", "..", ".git"} & set(parts)
-
-
-def _check_files(release: ReleaseFolder) -> None:
-    missing = [file.path for file in release.files if not (release.folder / file.path).is_file()]
-    if missing:
-        raise UserError(f"{release.folder} lacks {some(missing)}, which {MANIFEST} names: make the release again.")
-    changed = []
-    with Progress("check", len(release.files), unit="files") as progress:
-        for file in release.files:
-            if File(file.path, **bytes_and_sha256(release.folder / file.path)) != file:
-                changed.append(file.path)
-            progress.step()
-    if changed:
-        raise UserError(
-            f"{release.folder} was changed after it was made: {some(changed)} {'is' if len(changed) == 1 else 'are'} "
-            f"not what {MANIFEST} says. Make the release again."
-        )
-
-
 def _check_rows(release: ReleaseFolder) -> None:
     """What is compared with what the Hub gives back must be right here."""
     for entry in release.parquet:
@@ -169,9 +129,3 @@ def rows_fault(path: Path, entry: Mapping[str, Any]) -> str | None:
     if len(table) != entry["rows"]:
         return f"has {len(table):,} rows and not {entry['rows']:,}"
     return None if content == entry["content_hash"] else f"has the content {content} and not {entry['content_hash']}"
-
-
-def _paths_below(folder: Path) -> Iterator[str]:
-    for root, _, names in os.walk(folder):
-        for name in names:
-            yield (Path(root) / name).relative_to(folder).as_posix()

@@ -1,10 +1,11 @@
-"""Words in the files of a release that look like somebody's token or key."""
+"""Words in the files of a folder that look like somebody's token or key."""
 
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from builders.hub.files import File
+from builders.cli.errors import UserError
+from builders.hub.files import File, some
 
 # Forms that the services publish themselves; long enough that prose and hashes do not meet them by chance.
 PATTERNS = {
@@ -31,3 +32,10 @@ def secrets_in(folder: Path, files: Iterable[File], token: str | None) -> Iterat
             yield file.path, "your token of the Hub"
         elif not file.path.endswith(HOLDS_ROWS):
             yield from ((file.path, what) for what, pattern in PATTERNS.items() if re.search(pattern, content))
+
+
+def refuse_secrets(folder: Path, files: Iterable[File], token: str | None) -> None:
+    """UserError names the files that seem to hold one."""
+    found = [f"{path} ({what})" for path, what in secrets_in(folder, files, token)]
+    if found:
+        raise UserError(f"{folder} is not published, because it seems to hold a secret: {some(found)}.")

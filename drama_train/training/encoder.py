@@ -109,7 +109,7 @@ def pool(states: "Tensor", mask: "Tensor", pooling: Pooling) -> "Tensor":
         return (states * weights).sum(1) / weights.sum(1).clamp(min=1)
     places = torch.arange(mask.shape[1], device=mask.device)
     last = (mask * (places + 1)).argmax(1)
-    return states[torch.arange(len(states), device=states.device), last]
+    return states[torch.arange(states.shape[0], device=states.device), last]
 
 
 def encode(model: Any, ids: "Tensor", mask: "Tensor", pooling: Pooling) -> "Tensor":

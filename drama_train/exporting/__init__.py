@@ -1,0 +1,1 @@
+"""A trained retriever as a folder that other programs load: written, compared with itself in each, described."""

@@ -1,0 +1,72 @@
+"""What a model's folder must hold and must not: settings that agree, no chat template, no code, no pickle."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from builders.cli.errors import UserError
+from drama_train.retriever import SETTINGS_FILE, read_settings
+
+# Loading one of these may run what its author put in.
+_PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".msgpack", ".h5", ".npy", ".npz")
+_CODE = (".py", ".pyc", ".so", ".dll", ".sh")
+_TEMPLATES = ("chat_template.jinja", "chat_template.json", "additional_chat_templates")
+_NEEDED = ("config.json", "tokenizer.json", "tokenizer_config.json", "modules.json", SETTINGS_FILE)
+_OUR_MODULES = "sentence_transformers."
+
+
+def faults_in(folder: Path) -> list[str]:
+    """What is wrong with the folder, one sentence each; nothing is loaded. UserError where it is no exported model."""
+    missing = [name for name in _NEEDED if not (folder / name).is_file()]
+    if missing:
+        raise UserError(
+            f"{folder} is no exported model (it has no {', no '.join(missing)}): make one with "
+            "`python -m drama_train export RUN --out FOLDER`."
+        )
+    return [*_forbidden(folder), *_attention(folder), *_remote_code(folder)]
+
+
+def _forbidden(folder: Path) -> Iterator[str]:
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    if not any(path.suffix == ".safetensors" for path in paths):
+        yield "there are no weights in safetensors"
+    for path in paths:
+        name = path.relative_to(folder).as_posix()
+        if path.suffix in _PICKLES:
+            yield f"{name} is a form whose loading can run code"
+        elif path.suffix in _CODE:
+            yield f"{name} is code"
+        elif name.split("/")[0] in _TEMPLATES:
+            yield f"{name} is a chat template, which sentence-transformers would put every text into"
+    if _read(folder / "tokenizer_config.json").get("chat_template"):
+        yield "tokenizer_config.json holds a chat template, which sentence-transformers would put every text into"
+
+
+def _attention(folder: Path) -> Iterator[str]:
+    """Behaviour is compared too, but a program that was not run here goes by the flag."""
+    config, settings = _read(folder / "config.json"), read_settings(folder)
+    wanted = settings.attention == "causal"
+    if config.get("is_causal") is not wanted:
+        yield (
+            f"config.json says is_causal {json.dumps(config.get('is_causal'))}, and the model was trained "
+            f"{settings.attention}"
+        )
+
+
+def _remote_code(folder: Path) -> Iterator[str]:
+    for name in ("config.json", "tokenizer_config.json"):
+        if "auto_map" in _read(folder / name):
+            yield f"{name} names remote code (auto_map)"
+    modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+    for module in modules:
+        if not str(module.get("type")).startswith(_OUR_MODULES):
+            yield f"modules.json names remote code ({module.get('type')!r})"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as fault:
+        raise UserError(f"{path} is damaged ({fault}): export the model again.") from None
+    return told if isinstance(told, dict) else {}

@@ -1,0 +1,91 @@
+"""What the card of a model tells: a pure function of its run, its settings, what was checked and what was scored."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from builders.cards.licences import checked_expression, known, strictest, warnings
+from builders.cli.errors import UserError
+from builders.cli.names import nearest
+from builders.releases.redaction import redacted
+from drama_train.exporting.checking import Finding
+from drama_train.exporting.curves import Curve, curve_of
+from drama_train.exporting.sources import Source
+from drama_train.retriever import Retriever
+
+Facts = dict[str, Any]
+# Where a model that has a name of its own here comes from.
+_ON_THE_HUB = {"smollm2": "HuggingFaceTB/SmolLM2-135M-Instruct"}
+
+
+def card_facts(source: Source, retriever: Retriever, licences: Mapping[str, str], findings: Sequence[Finding]) -> Facts:
+    """Of the run nothing is guessed: what it does not record is None, and the card says so.
+
+    licences: of the model that training began from and of releases, by name, where the run records none. UserError
+    where one is given for what the run does not name.
+    """
+    run = redacted(dict(source.facts))
+    model, releases = run.get("model"), run.get("releases") or []
+    config = retriever.model.config
+    embeddings = retriever.model.get_input_embeddings().weight.numel()
+    curve: Curve = curve_of(source.log)
+    return {
+        "architecture": type(retriever.model).__name__.removesuffix("Model"),
+        "base": base_of(model),
+        "checkpoint": source.checkpoint,
+        "curve": curve,
+        "dim": retriever.dim,
+        "embeddings": embeddings,
+        "findings": [finding for finding in findings if finding.difference is not None],
+        "is_run": bool(source.facts),
+        "languages": sorted({code for release in releases for code in release.get("languages") or []}),
+        "layers": config.num_hidden_layers,
+        "licence": licence_facts(model, releases, licences),
+        "parameters": sum(one.numel() for one in retriever.model.parameters()) - embeddings,
+        "releases": [_release(one) for one in releases],
+        "revision": retriever.revision,
+        "run": run,
+        "settings": retriever.settings,
+        "streams": (run.get("mixture") or {}).get("streams") or [],
+        "vocabulary": config.vocab_size,
+    }
+
+
+def base_of(model: Mapping[str, Any] | None) -> str | None:
+    """The Hub's id of the model that training began from; None where it was a folder, or is not recorded."""
+    named = str(model["id"]) if model else ""
+    named = _ON_THE_HUB.get(named, named)
+    return named if named.count("/") == 1 else None
+
+
+def _release(release: Mapping[str, Any]) -> Facts:
+    told = dict.fromkeys(("release", "content_hash", "repository", "licence", "languages")) | dict(release)
+    return told | {"title": f"{told['name']} {told['release'] or ''}".strip()}
+
+
+def licence_facts(
+    model: Mapping[str, Any] | None, releases: Sequence[Mapping[str, Any]], given: Mapping[str, str]
+) -> Facts:
+    """{strictest: of all or None where one is not known, by: [{what, licence}], unknown, warnings}."""
+    parts = [(f"model {model['id']}", str(model["id"]), model.get("licence"))] if model else []
+    parts += [(f"release {r['name']} {r.get('release') or ''}".strip(), r["name"], r.get("licence")) for r in releases]
+    names = [name for _, name, _ in parts]
+    if left := sorted(given.keys() - set(names)):
+        raise UserError(
+            f"--licence {left[0]}={given[left[0]]} names nothing that this model came from"
+            f"{nearest(left[0], names)}: that is {', '.join(names) or 'not recorded'}.",
+            exit_code=2,
+        )
+    by = []
+    for what, name, stated in parts:
+        licence = stated or given.get(name) or known()["models"].get(name)
+        by.append({"what": what, "licence": checked_expression(licence, what) if licence else None})
+    unknown = [one["what"] for one in by if one["licence"] is None]
+    unknown += [] if model else ["the model that training began from"]
+    unknown += [] if releases else ["its training data"]
+    stated = [one["licence"] for one in by if one["licence"]]
+    return {
+        "strictest": None if unknown else strictest(stated),
+        "by": by,
+        "unknown": unknown,
+        "warnings": warnings(stated) if stated else [],
+    }
