@@ -1,14 +1,15 @@
 """A release and a Llama -> a retriever: contrastive, Matryoshka, attention both ways (DRAMA 4.4)."""
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from builders.cli.command import run
 from builders.cli.errors import UserError
 from builders.cli.progress import say
+from builders.releases.names import check_name
 from drama_train.training.encoder import Attention, Pooling
 from drama_train.training.loss import Objective
 from drama_train.training.plan import Schedule
@@ -94,6 +95,9 @@ class Train:
     dry_run: bool = False
     """Show the mixture, the plan and the first row's texts; train nothing."""
 
+    def __post_init__(self) -> None:
+        check_name(self.out.resolve().name, "The folder's name of --out")  # the model is called so
+
 
 def main(config: Train) -> Path | None:
     """Releases -> streams -> batches -> steps -> the best model, exported into the run's folder."""
@@ -113,8 +117,10 @@ def _run(config: Train, device: str) -> Path | None:
     from drama_train.training.mixture import Mixture
     from drama_train.training.processes import rank, wait_for_all
     from drama_train.training.releases import open_release
+    from drama_train.training.run_facts import end_run, run_facts
     from drama_train.training.run_folder import RUN, read_facts, settle_config
     from drama_train.training.shares import read_shares
+    from drama_train.training.showing import show_first_row, show_plan
     from drama_train.training.streams import open_tables, train_streams
     from drama_train.training.trainer import Work, train
 
@@ -126,21 +132,23 @@ def _run(config: Train, device: str) -> Path | None:
     plan = _plan(config, retriever, streams, device)
     mixture = Mixture([one.stream for one in streams], plan.batch, plan.seed, homogeneous=config.mixing.homogeneous)
     maker = BatchMaker(streams, retriever, plan.negatives, plan.seed)
-    facts = _facts(config, plan, retriever, releases, streams)
+    facts = run_facts(config, plan, retriever, releases, streams)
     if rank() == 0:
-        _show(facts, streams, plan)
+        show_plan(facts, streams, plan)
     if config.dry_run:
-        _show_first(maker, mixture, retriever)
+        show_first_row(maker, mixture, retriever)
         return None
     if rank() == 0:
         settle_config(config.out, facts)
     wait_for_all()
     if read_facts(config.out, RUN) is not None:
         say(f"already trained: {config.out}")
-        return config.out
-    progress = train(Work(config.out, plan, retriever, maker, mixture, _evaluate(config, releases)))
+    else:
+        progress = train(Work(config.out, plan, retriever, maker, mixture, _evaluate(config, releases)))
+        if rank() == 0:
+            end_run(config.out, facts, progress, device)
     if rank() == 0:
-        _finish(config.out, facts, progress)
+        _export(config.out)
     wait_for_all()
     return config.out if rank() == 0 else None
 
@@ -181,76 +189,6 @@ def _plan(config: Train, retriever: "Retriever", streams: "Sequence[KindStream]"
     return plan
 
 
-def _facts(
-    config: Train,
-    plan: "Plan",
-    retriever: "Retriever",
-    releases: "Sequence[Release]",
-    streams: "Sequence[KindStream]",
-) -> dict[str, Any]:
-    """What the run is: what its weights depend on, and nothing else."""
-    from builders.llm.weights import pinned_model
-    from builders.retrieval.encoders import shown
-
-    source = shown(pinned_model(config.model, None))
-    languages = {
-        release.name: sorted({s.kind.language for s in streams if s.kind.release == release.name})
-        for release in releases
-    }
-    return {
-        "model": {"id": source.id, "revision": source.revision, "layers": config.shape.layers},
-        "settings": asdict(retriever.settings),
-        "releases": [
-            {
-                "name": release.name,
-                "release": release.manifest["release"],
-                "content_hash": release.content_hash,
-                "licence": release.manifest["licence"],
-                "languages": languages[release.name],
-            }
-            for release in releases
-        ],
-        "mixture": {
-            "name": Path(config.mixing.mixture).name,
-            "homogeneous": config.mixing.homogeneous,
-            "streams": [
-                {"name": one.stream.name, "rows": len(one.stream.rows), "weight": round(one.stream.weight, 6)}
-                for one in streams
-            ],
-        },
-        "plan": plan.facts(),
-        "heldout_queries": config.heldout,
-    }
-
-
-def _show(facts: Mapping[str, Any], streams: "Sequence[KindStream]", plan: "Plan") -> None:
-    rows = sum(len(one.stream.rows) for one in streams)
-    titles = ", ".join(f"{release['name']} {release['release']}" for release in facts["releases"])
-    say(f"{rows:,} rows of {titles}, by share of each step:")
-    shares: dict[tuple[str, str], list[float]] = {}
-    for one in streams:
-        shares.setdefault((one.kind.source, one.kind.method), []).append(one.stream.weight)
-    for (source, method), weights in shares.items():
-        say(f"  {source:<24} {method:<11} {sum(weights):6.1%}  {len(weights)} languages")
-    objective = plan.objective
-    say(
-        f"{plan.steps:,} steps of {plan.batch} queries x (1 + {plan.negatives}) documents, lr {plan.lr:g} after "
-        f"{plan.warmup_steps} steps of warm-up, temperature {objective.temperature:g}, "
-        f"dimensions {' '.join(map(str, objective.dims))}"
-    )
-
-
-def _show_first(maker: Any, mixture: Any, retriever: "Retriever") -> None:
-    batch = maker.make(mixture.next())
-    documents = len(batch.document_tokens) // len(batch.query_tokens)
-    tokens = sum(map(len, batch.query_tokens + batch.document_tokens))
-    say(f"the first step has {tokens:,} tokens; its first row:")
-    decode = retriever.tokenizer.decode
-    say(f"  query     {decode(batch.query_tokens[0])}")
-    for at in range(min(2, documents)):
-        say(f"  {'negative' if at else 'positive'}  {decode(batch.document_tokens[at])}")
-
-
 def _evaluate(config: Train, releases: "Sequence[Release]") -> "Evaluate | None":
     from drama_train.evaluation.scoring import heldout_scores
     from drama_train.evaluation.sets import heldout_set
@@ -272,19 +210,13 @@ def _evaluate(config: Train, releases: "Sequence[Release]") -> "Evaluate | None"
     return evaluate
 
 
-def _finish(folder: Path, facts: Mapping[str, Any], progress: Any) -> None:
-    from builders.store.provenance import provenance
-    from drama_train.training.run_folder import RUN, write_json
+def _export(run: Path) -> None:
+    """The best model, where it is not exported yet."""
+    from drama_train.export import Export
+    from drama_train.export import main as export
 
-    done = {
-        "steps": progress.step,
-        "tokens": progress.tokens,
-        "seconds": round(progress.seconds, 1),
-        "best_step": progress.best_step,
-        "best_score": progress.best_score,
-        "made_with": provenance(),
-    }
-    write_json(folder / RUN, {**facts, **done})
+    if not (run / "model").exists():
+        export(Export(run, out=run / "model", name=run.resolve().name))
 
 
 def command(arguments: Sequence[str]) -> int:

@@ -26,9 +26,16 @@ from builders.synthetic_queries import SyntheticQueries
 from builders.synthetic_triplets import SyntheticTriplets
 from builders.tables import Command
 from builders.triplets import Triplets
+from drama_train import __main__ as trainer
+from drama_train.evaluate import Evaluate
+from drama_train.export import Export as ExportModel
+from drama_train.publish import PublishModel
+from drama_train.train import Train
 
 TOP = Path(__file__).parent.parent
-README = (TOP / "README.md").read_text()
+PLACES = ("README.md", "builders/README.md", "drama_train/README.md")
+READMES = {place: (TOP / place).read_text() for place in PLACES}
+README = "\n".join(READMES.values())
 CONFIGS: dict[str, Any] = {
     "builders": Recipe,
     "builders.corpus": Corpus,
@@ -47,21 +54,37 @@ CONFIGS: dict[str, Any] = {
     "builders.checks": Checks,
     "builders.tables": Command,
 }
+TRAINER: dict[str, Any] = {"train": Train, "evaluate": Evaluate, "export": ExportModel, "publish": PublishModel}
 COMMANDS = re.findall(r"^    python -m (\S+)(.*)$", README, re.MULTILINE)
 
 
-def test_the_readme_has_at_most_120_lines() -> None:
-    assert len(README.splitlines()) <= 120
+@pytest.mark.parametrize("place", PLACES)
+def test_a_readme_has_at_most_120_lines(place: str) -> None:
+    assert len(READMES[place].splitlines()) <= 120
 
 
-def test_the_readme_shows_every_command() -> None:
-    assert {module for module, _ in COMMANDS} == set(CONFIGS)
+def test_the_readmes_show_every_command() -> None:
+    assert {module for module, _ in COMMANDS} == {*CONFIGS, "drama_train"}
+    assert set(TRAINER) == set(trainer.COMMANDS)
+    first = {arguments.split()[0] for module, arguments in COMMANDS if module == "drama_train"}
+    assert {word for word in first if not word.startswith("-")} == set(TRAINER) - {"train"}
 
 
 @pytest.mark.parametrize(("module", "arguments"), COMMANDS)
-def test_every_command_of_the_readme_parses(module: str, arguments: str) -> None:
+def test_every_command_of_the_readmes_parses(module: str, arguments: str) -> None:
     importlib.import_module(module)
-    tyro.cli(CONFIGS[module], args=shlex.split(arguments, comments=True), config=(tyro.conf.OmitArgPrefixes,))
+    given = shlex.split(arguments, comments=True)
+    config = CONFIGS.get(module)
+    if module == "drama_train":
+        config = TRAINER[given.pop(0)] if given[0] in TRAINER else Train
+    tyro.cli(config, args=given, config=(tyro.conf.OmitArgPrefixes,))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_link_of_a_readme_leads_somewhere(place: str) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", READMES[place])
+    assert links
+    assert [link for link in links if not ((TOP / place).parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("line", re.findall(r"`(--engine \w+ --model[^`]*)`", README))

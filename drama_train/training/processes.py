@@ -105,3 +105,12 @@ def wait_for_all() -> None:
 
     if world_size() > 1:
         dist.barrier()
+
+
+def hardware(device: str) -> str:
+    """What all processes run on, in words."""
+    import torch
+
+    if device.startswith("cuda"):
+        return f"{world_size()} x {torch.cuda.get_device_name(device)}"
+    return f"{torch.get_num_threads() * world_size()} CPU threads"

@@ -34,6 +34,12 @@ class Release:
         return str(self.manifest["name"])
 
     @property
+    def repository(self) -> str | None:
+        """owner/name of a release of the Hub; None for a folder."""
+        named = _HUB.fullmatch(self.place)
+        return named["repo"] if named else None
+
+    @property
     def title(self) -> str:
         return f"{self.manifest['name']} {self.manifest['release']}"
 

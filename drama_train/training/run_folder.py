@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from builders.cli.errors import UserError
+from builders.releases.manifests import write_json
 
 CONFIG, RUN = "config.json", "run.json"
 
@@ -38,13 +39,6 @@ def read_facts(folder: Path, name: str) -> dict[str, Any] | None:
     """config.json or run.json; None where there is none."""
     path = folder / name
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-def write_json(path: Path, facts: Mapping[str, Any]) -> None:
-    """Whole or not at all."""
-    new = path.with_name(path.name + ".new")
-    new.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    new.rename(path)
 
 
 def _first_difference(before: Any, now: Any) -> tuple[str, str]:

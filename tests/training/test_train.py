@@ -7,11 +7,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from drama_train.__main__ import main
+from drama_train.retriever import load_retriever
 from drama_train.training.run_log import read_log
 from tests.llm.tiny_llama import one_thread
 from tests.training.small_release import write_small_release
@@ -50,6 +52,10 @@ def test_a_run_is_told_in_files(
     assert run["releases"][0]["content_hash"] and sum(s["rows"] for s in run["mixture"]["streams"]) == 40
     assert run["tokens"] == sum(line.get("tokens", 0) for line in log)
     assert list((out / "tensorboard").iterdir())
+    exported, best = (load_retriever(str(out / place)) for place in ("model", "checkpoints/best/model"))
+    texts = ["rivers of the north", "snow"]
+    np.testing.assert_allclose(exported.encode(texts, "query"), best.encode(texts, "query"), atol=1e-6)
+    assert exported.settings == best.settings and (out / "model" / "golden.json").is_file()
     assert not list(out.rglob("*.bin")) + list(out.rglob("*.pt")) + list(out.rglob("*.pkl"))
 
 
