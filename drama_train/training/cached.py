@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from drama_train.training import processes
+from drama_train.training.embedding import RowsRead, add_gradients, rows_read
 from drama_train.training.encoder import Pooling, encode, padded
 from drama_train.training.known import Identity, Known, excluded
 from drama_train.training.loss import Masks, Objective, contrastive_loss, spread_out_loss
@@ -14,6 +15,14 @@ from drama_train.training.micro_batches import distinct, micro_batches
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+
+# Scores in memory at once, of each dimension and stage of the loss: where documents are many, fewer queries at a time,
+# but no fewer than LEAST, so that products of matrices stay quick.
+SCORES, LEAST = 2**20, 32
+# The last micro-batch is encoded once where there are no more than so many. One of eight is 3% of the time of a step;
+# of more it is not worth having its graph in memory beside the scores.
+FEW = 8
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,8 @@ class Batch:
 class Compute:
     """How a step is computed; the result does not depend on it beyond rounding.
 
-    budget: tokens of a micro-batch, padding included. score_block: queries whose scores are in memory at once.
+    budget: tokens of a micro-batch, padding included. score_block: queries whose scores are in memory at
+    once, at most: fewer where documents are many (SCORES).
     """
 
     pooling: Pooling = "mean"
@@ -68,19 +78,22 @@ def cached_step(model: Any, batch: Batch, objective: Objective, compute: Compute
     import torch
 
     texts = distinct(batch.query_tokens + batch.document_tokens)
-    cut = micro_batches([len(row) for row in texts.rows], compute.budget)
+    cut = micro_batches([len(row) for row in texts.rows], compute.budget)[::-1]  # the most tokens last: they are kept
     passes = [_Pass(model, [texts.rows[at] for at in numbers], compute) for numbers in cut]
     more = processes.most(len(passes)) - len(passes)
     with torch.no_grad():
-        encoded = torch.cat([one.first() for one in passes])
+        firsts = [one.first() for one in passes[:-1]]
         for _ in range(more):  # FSDP exchanges weights at every forward, and all processes must take part
-            passes[-1].encode()
+            passes[0].encode()
+    is_kept = _is_plain(model) and len(passes) <= FEW
+    encoded = torch.cat([*firsts, passes[-1].kept() if is_kept else passes[-1].first()])
+    del firsts
     place = torch.empty(len(texts.rows), dtype=torch.long)
     place[[at for numbers in cut for at in numbers]] = torch.arange(len(texts.rows))
     rows = place[texts.numbers].to(encoded.device)  # of each text of the step, its row in `encoded`
-    leaf = encoded.requires_grad_()
-    loss, gradient = _loss_and_gradient(leaf, rows, batch, objective, compute)
-    _backward(model, passes, more, gradient * processes.world_size())  # the reducer averages
+    loss, gradient = _loss_and_gradient(encoded.requires_grad_(), rows, batch, objective, compute)
+    del encoded
+    _backward(model, passes, more, gradient.mul_(processes.world_size()))  # the reducer averages
     return StepResult(loss, texts.tokens)
 
 
@@ -99,8 +112,9 @@ def _loss_and_gradient(
     first = processes.rank() * columns
     own = first + torch.arange(columns, device=leaf.device).view(count, -1)  # (B, N)
     loss = leaf.new_zeros(())
-    for start in range(0, count, compute.score_block):
-        end = min(count, start + compute.score_block)
+    block = min(compute.score_block, max(LEAST, SCORES // len(documents)))
+    for start in range(0, count, block):
+        end = min(count, start + block)
         part = own[start:end]
         known = Known(*(one.to(leaf.device) for one in batch.known.rows(start, end).fields()))
         mask = excluded(known, identity, part, repeats=compute.repeats)
@@ -115,25 +129,35 @@ def _loss_and_gradient(
         loss += spread.detach()
     assert documents.grad is not None
     assert leaf.grad is not None
-    gradient = leaf.grad.index_add(0, rows[count:], processes.reduced_share(documents.grad))
-    return float(processes.summed(loss)), gradient
+    leaf.grad.index_add_(0, rows[count:], processes.reduced_share(documents.grad))
+    return float(processes.summed(loss)), leaf.grad
 
 
 def _backward(model: Any, passes: "list[_Pass]", more: int, gradient: "Tensor") -> None:
     """The second forward of each micro-batch, and backward; gradients are exchanged at the last one alone.
 
-    A process goes through its last micro-batch `more` times again, with a gradient of zero, so that all go through as
+    From the last to the first: the last one's graph may have been kept, and is let go of before the next is made. A
+    process goes through its first micro-batch `more` times again, with a gradient of zero, so that all go through as
     many.
     """
-    start = 0
-    for at, one in enumerate(passes):
-        end = start + len(one.rows)
-        with _exchange(model, is_last=at == len(passes) + more - 1):
+    end = len(gradient)
+    for at, one in reversed(list(enumerate(passes))):
+        start = end - len(one.rows)
+        with _exchange(model, is_last=at + more == 0):
             one.second(gradient[start:end])
-        start = end
+        end = start
     for at in range(more):
         with _exchange(model, is_last=at == more - 1):
-            passes[-1].second(gradient[-len(passes[-1].rows) :] * 0)
+            passes[0].second(gradient[: len(passes[0].rows)] * 0)
+
+
+def _is_plain(model: Any) -> bool:
+    """No wrapper exchanges its gradients."""
+    return not hasattr(model, "set_requires_gradient_sync") and not hasattr(model, "no_sync")
+
+
+def _trains_embeddings(model: Any) -> bool:
+    return bool(model.get_input_embeddings().weight.requires_grad)
 
 
 def _exchange(model: Any, *, is_last: bool) -> "AbstractContextManager[Any]":
@@ -147,20 +171,43 @@ def _exchange(model: Any, *, is_last: bool) -> "AbstractContextManager[Any]":
 
 
 class _Pass:
-    """One micro-batch: encoded without gradients, and once more with them and with the same random numbers."""
+    """One micro-batch: encoded without gradients, and once more with them and with the same random numbers.
+
+    Where it is kept, the first graph serves: one is in memory while none other is.
+    """
 
     def __init__(self, model: Any, rows: list[list[int]], compute: Compute) -> None:
         self.model, self.rows, self.compute = model, rows, compute
         self._random: dict[str, Any] = {}
+        self._graph: tuple[Tensor, list[RowsRead]] | None = None
 
     def first(self) -> "Tensor":
+        import torch
+
         self._random = _random_state(self.compute.device)
-        return self.encode()
+        with torch.no_grad():
+            return self.encode()
+
+    def kept(self) -> "Tensor":
+        self._graph = self._with_graph()
+        return self._graph[0].detach()
 
     def second(self, gradient: "Tensor") -> None:
-        with _replayed(self._random):
-            vectors = self.encode()
+        graph, self._graph = self._graph, None
+        if graph is None:
+            with _replayed(self._random):
+                graph = self._with_graph()
+        vectors, read = graph
         vectors.backward(gradient.to(vectors.dtype))  # type: ignore[no-untyped-call]
+        if read:
+            add_gradients(self.model, read)
+
+    def _with_graph(self) -> "tuple[Tensor, list[RowsRead]]":
+        """The vectors, and the rows of embeddings that wait for their gradients. On a GPU the table's is quick."""
+        if not (self.compute.device == "cpu" and _is_plain(self.model) and _trains_embeddings(self.model)):
+            return self.encode(), []
+        with rows_read(self.model) as read:
+            return self.encode(), read
 
     def encode(self) -> "Tensor":
         """(rows, D), in float32 or wider."""

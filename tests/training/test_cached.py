@@ -1,5 +1,6 @@
 """A step with cached gradients equals the plain one, in one process and in several."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,19 @@ import torch.multiprocessing
 from drama_train.training import cached, processes
 from drama_train.training.cached import Compute, cached_step
 from drama_train.training.loss import Objective
+from tests.llm.tiny_llama import one_thread
 from tests.training.making import gradients, joined, make_batch, plain_step, tiny_model
 
 FULL = Objective(
     0.1, dims=(16, 8, 4), weights=(1.0, 0.5, 0.25), score_margin=0.1, hardness=1.0, distillation=0.3, spread_out=0.2
 )
 PLAIN = Objective(0.1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
 
 
 @pytest.mark.parametrize("budget", [1, 12, 40, 10_000])
@@ -31,6 +39,39 @@ def test_cached_equals_plain(budget: int, objective: Objective, score_block: int
     expected, found = gradients(one), gradients(other)
     for name in expected:
         torch.testing.assert_close(found[name], expected[name], atol=1e-10, rtol=0)
+
+
+def test_scores_are_made_in_blocks_that_many_documents_make_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch, compute = make_batch(5, seed=1), Compute()
+    one, other = tiny_model(), tiny_model()
+    loss = plain_step(one, batch, FULL, compute)
+    blocks: list[int] = []
+    original = cached.contrastive_loss
+
+    def remembered(queries: torch.Tensor, *rest: Any) -> torch.Tensor:
+        blocks.append(len(queries))
+        return original(queries, *rest)
+
+    monkeypatch.setattr(cached, "contrastive_loss", remembered)
+    monkeypatch.setattr(cached, "SCORES", 2 * len(batch.document_tokens))
+    monkeypatch.setattr(cached, "LEAST", 1)
+    assert cached_step(other, batch, FULL, compute).loss == pytest.approx(loss, abs=1e-12)
+    assert blocks == [2, 2, 1]
+    expected, found = gradients(one), gradients(other)
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], atol=1e-10, rtol=0)
+
+
+@pytest.mark.parametrize("budget", [12, 10_000])
+def test_a_step_taken_twice_is_the_same_bit_for_bit(budget: int) -> None:
+    batch, found = make_batch(5, seed=1), []
+    for _ in range(2):
+        model = tiny_model(dtype=torch.float32)
+        loss = cached_step(model, batch, FULL, Compute(budget=budget)).loss
+        found.append((loss, gradients(model)))
+    assert found[0][0] == found[1][0]
+    for name, gradient in found[0][1].items():
+        assert torch.equal(gradient, found[1][1][name])
 
 
 @pytest.mark.parametrize(("pooling", "repeats"), [("eos", True), ("mean", False)])
@@ -59,11 +100,14 @@ def test_dropout_is_replayed() -> None:
         patch.setattr(cached._Pass, "encode", remembered)
         torch.manual_seed(5)
         cached_step(tiny_model(dropout=0.3), batch, PLAIN, compute)
-    half = len(passes) // 2
+    half = len(passes) // 2  # of the last one, in the middle, the first graph was kept
     assert half > 2
-    for first, second in zip(passes[:half], passes[half:], strict=True):
+    assert len(passes) == 2 * half + 1
+    for first, second in zip(passes[:half], reversed(passes[half + 1 :]), strict=True):
         assert torch.equal(first, second)
-    assert not torch.equal(torch.cat(passes), torch.cat(_encoded_without_dropout(batch, compute)))
+    assert not torch.equal(
+        torch.cat(passes[: half + 1]), torch.cat(_encoded_without_dropout(batch, compute)[: half + 1])
+    )
 
 
 def _encoded_without_dropout(batch: Any, compute: Compute) -> list[torch.Tensor]:
