@@ -92,7 +92,10 @@ def _evaluated(config: Evaluate, out: Path) -> Path | None:
     for system in systems:
         if beyond := sorted(dim for dim in config.dims if dim > (system.widths()[0] or dim)):
             say(f"{system.spec.name} has {system.widths()[0]} dimensions, so not {', '.join(map(str, beyond))}")
-    report = report_of(run_all(systems, sets, out), systems)
+    made = run_all(systems, sets, out)
+    if not made.sets:
+        raise UserError(f"Nothing was measured: no system reads the {sets[0].max_length} tokens of {sets[0].name}.")
+    report = report_of(made, systems)
     print_tables(tables(report))
     if config.out is None:
         return None

@@ -59,4 +59,4 @@ def test_the_same_seed_makes_the_same_texts_and_another_others() -> None:
 def test_a_length_without_room_is_one_sentence() -> None:
     with pytest.raises(UserError, match=r"A text of 8 tokens has no room for a needle of 1\d"):
         made(length=8)
-    assert LENGTHS == tuple(256 << at for at in range(8))
+    assert tuple(256 << at for at in range(8)) == LENGTHS

@@ -11,7 +11,7 @@ from builders.store.parquet import write_parquet
 from drama_train.evaluation.sets import EvaluationSet, heldout_set
 from drama_train.training.releases import open_release
 from tests.evaluation.making import make_set
-from tests.release_making import expected_rows, facts, manifest_of, write_manifest, write_release
+from tests.release_making import expected_rows, manifest_of, write_manifest, write_release
 
 
 @pytest.fixture(scope="module")
