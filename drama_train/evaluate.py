@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -100,6 +101,9 @@ def _evaluated(config: Evaluate, out: Path) -> Path | None:
     if config.out is None:
         return None
     path = write_report(report, out)
+    if find_spec("matplotlib") is None:
+        say("No plots: matplotlib is not installed, run `pip install 'drama[eval]'`.")
+        return path
     for plot in write_plots(report, out / "plots"):
         say(f"  {plot}")
     return path
