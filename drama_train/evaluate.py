@@ -12,7 +12,7 @@ from builders.cli.errors import UserError
 from builders.cli.progress import say
 
 if TYPE_CHECKING:
-    from drama_train.evaluation.opening import Counter
+    from drama_train.evaluation.opening import TokenCounter
     from drama_train.evaluation.systems import System
 
 PROG = "python -m drama_train evaluate"
@@ -127,10 +127,10 @@ def _device(wanted: str) -> str:
     return "cuda" if has_gpu and wanted != "cpu" else "cpu"
 
 
-def _counter(system: "System") -> "Counter":
-    from drama_train.evaluation.opening import Counter
+def _counter(system: "System") -> "TokenCounter":
+    from drama_train.evaluation.opening import TokenCounter
 
-    return Counter(system.token_counts, f"{system.model_name()}@{system.revision()}")
+    return TokenCounter(system.token_counts, f"{system.model_name()}@{system.revision()}")
 
 
 def command(arguments: Sequence[str]) -> int:
