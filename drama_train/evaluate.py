@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +12,7 @@ from builders.cli.errors import UserError
 from builders.cli.progress import say
 
 if TYPE_CHECKING:
-    from drama_train.evaluation.opening import Counter
+    from drama_train.evaluation.opening import TokenCounter
     from drama_train.evaluation.systems import System
 
 PROG = "python -m drama_train evaluate"
@@ -92,11 +93,17 @@ def _evaluated(config: Evaluate, out: Path) -> Path | None:
     for system in systems:
         if beyond := sorted(dim for dim in config.dims if dim > (system.widths()[0] or dim)):
             say(f"{system.spec.name} has {system.widths()[0]} dimensions, so not {', '.join(map(str, beyond))}")
-    report = report_of(run_all(systems, sets, out), systems)
+    made = run_all(systems, sets, out)
+    if not made.sets:
+        raise UserError(f"Nothing was measured: no system reads the {sets[0].max_length} tokens of {sets[0].name}.")
+    report = report_of(made, systems)
     print_tables(tables(report))
     if config.out is None:
         return None
     path = write_report(report, out)
+    if find_spec("matplotlib") is None:
+        say("No plots: matplotlib is not installed, run `pip install 'drama[eval]'`.")
+        return path
     for plot in write_plots(report, out / "plots"):
         say(f"  {plot}")
     return path
@@ -120,10 +127,10 @@ def _device(wanted: str) -> str:
     return "cuda" if has_gpu and wanted != "cpu" else "cpu"
 
 
-def _counter(system: "System") -> "Counter":
-    from drama_train.evaluation.opening import Counter
+def _counter(system: "System") -> "TokenCounter":
+    from drama_train.evaluation.opening import TokenCounter
 
-    return Counter(system.token_counts, f"{system.model_name()}@{system.revision()}")
+    return TokenCounter(system.token_counts, f"{system.model_name()}@{system.revision()}")
 
 
 def command(arguments: Sequence[str]) -> int:

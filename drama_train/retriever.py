@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["query", "document"]
 SETTINGS_FILE = "drama.json"
+CPU_BUDGET, BUDGET = 2048, 8192  # tokens of a micro-batch, padding included
 
 
 @dataclass(frozen=True)
@@ -68,15 +69,16 @@ class Retriever:
         return token_ids(self.tokenizer, whole, max_length or self.settings.max_length)
 
     def encode(
-        self, texts: Sequence[str], kind: Kind, *, max_length: int | None = None, budget: int = 8192
+        self, texts: Sequence[str], kind: Kind, *, max_length: int | None = None, budget: int | None = None
     ) -> "NDArray[Any]":
         """(N, D) float32 vectors of length 1, in the order of the texts.
 
-        Each distinct text is encoded once, sorted by length, in micro-batches of at most `budget` tokens.
+        Each distinct text is encoded once, sorted by length, in micro-batches of at most `budget` tokens: None
+        for 2,048 on a CPU, whose caches a larger one leaves (8,192 took a quarter longer), and 8,192 elsewhere.
         """
         return self.vectors(self.token_ids(texts, kind, max_length) if texts else [], budget=budget)
 
-    def vectors(self, tokens: Sequence[Sequence[int]], *, budget: int = 8192) -> "NDArray[Any]":
+    def vectors(self, tokens: Sequence[Sequence[int]], *, budget: int | None = None) -> "NDArray[Any]":
         """The same of texts that are tokens already: rows of ids -> (N, D)."""
         import numpy as np
         import torch
@@ -88,6 +90,7 @@ class Retriever:
         self.model.eval()
         vectors = torch.empty((len(step.rows), self.dim), dtype=torch.float32)
         is_cuda = self.device.type == "cuda"
+        budget = budget or (CPU_BUDGET if self.device.type == "cpu" else BUDGET)
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=is_cuda):
             for numbers in micro_batches([len(row) for row in step.rows], budget):
                 ids, mask = padded([step.rows[at] for at in numbers], self.pad, self.device)

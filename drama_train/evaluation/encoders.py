@@ -47,13 +47,13 @@ class TextEncoder(Protocol):
 class RetrieverEncoder:
     """A retriever of this package: loaded when it first encodes. max_length: tokens read; None for its own setting."""
 
-    def __init__(self, spec: Spec, *, device: str, max_length: int | None = None, budget: int = 8192) -> None:
+    def __init__(self, spec: Spec, *, device: str, max_length: int | None = None) -> None:
         from builders.llm.weights import pinned_model
         from builders.retrieval.encoders import shown
 
         self.model = shown(pinned_model(spec.source, None))
         self.truncated = 0
-        self._spec, self._device, self._max_length, self._budget = spec, device, max_length, budget
+        self._spec, self._device, self._max_length = spec, device, max_length
         self._settings = _settings(spec)
         self._loaded: Retriever | None = None
 
@@ -98,7 +98,7 @@ class RetrieverEncoder:
         tokens = self.retriever.token_ids(texts, role, self._max_length) if texts else []
         read = self._max_length or self.retriever.settings.max_length
         self.truncated += sum(len(row) == read for row in tokens)  # one that just fits is counted too
-        return unit_vectors(self.retriever.vectors(tokens, budget=self._budget))
+        return unit_vectors(self.retriever.vectors(tokens))
 
     def token_counts(self, texts: Sequence[str]) -> list[int]:
         return [len(row) for row in self.retriever.token_ids(texts, "document", 1 << 20)]

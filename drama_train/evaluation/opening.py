@@ -15,7 +15,7 @@ _FLAG = "--on"
 
 
 @dataclass(frozen=True)
-class Counter:
+class TokenCounter:
     """What counts the tokens of long texts: the tokenizer of a model, and the name and revision of it."""
 
     counts: Callable[[Sequence[str]], list[int]]
@@ -28,7 +28,7 @@ class Opening:
 
     qrels: str | None = None
     limit: int | None = None
-    counter: Callable[[], Counter] | None = None
+    counter: Callable[[], TokenCounter] | None = None
     """Makes the counter, which loads a model; None where no system has a tokenizer."""
 
 

@@ -113,6 +113,11 @@ def _matryoshka(report: Report) -> "Figure":
             above = [one["high"] - one["mean"] for one in found]
             style = {"color": _colour(report, system), "marker": _mark(report, system), "capsize": 2, "linewidth": 1.2}
             axis.errorbar(dims, [one["mean"] for one in found], [below, above], label=short(system), **style)
+        for row in report["scores"]:
+            if row["set"] == name and row["dim"] is None and not row["not_run"]:
+                level = row["metrics"]["ndcg_at_10"]["mean"]
+                colour = _colour(report, row["system"])
+                axis.axhline(level, color=colour, linestyle="--", linewidth=1, label=short(row["system"]))
         axis.set_xscale("log", base=2)
         shown = sorted({dim for points in lines.values() for dim, _ in points})
         axis.set_xticks(shown, [str(dim) for dim in shown], rotation=45)

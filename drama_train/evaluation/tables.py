@@ -86,7 +86,8 @@ def _row_name(report: Report, system: str, dim: int | None) -> str:
 
 
 def _cell(found: Mapping[str, float], sign: str = "") -> str:
-    return f"{found['mean']:{sign}.3f} [{found['low']:{sign}.3f}, {found['high']:{sign}.3f}]"
+    told = f"{found['mean']:{sign}.3f} ({found['low']:{sign}.3f} to {found['high']:{sign}.3f})"
+    return told.replace("-", "\N{MINUS SIGN}")  # a hyphen at the start would begin a list in Markdown
 
 
 def _scores(report: Report, metric: str, names: Sequence[str]) -> Table:
