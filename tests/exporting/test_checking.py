@@ -111,7 +111,7 @@ def test_what_is_no_exported_model(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"is no exported model \(it has no config.json, no tokenizer.json"):
         list(check_folder(tmp_path / "nothing", 1e-5))
     (folder / "golden.json").unlink()
-    with pytest.raises(UserError, match="has no golden.json to compare with"):
+    with pytest.raises(UserError, match=r"has no golden\.json to compare with"):
         list(check_folder(folder, 1e-5))
 
 
