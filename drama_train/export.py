@@ -79,11 +79,11 @@ class Export:
 
 def main(config: Export) -> Path | None:
     """Source -> weights, tokenizer, golden vectors -> every program compared -> card -> manifest -> the folder."""
-    from drama_train.exporting.checking import print_findings
+    from drama_train.exporting.checking import tell_findings
     from drama_train.exporting.finished import appear
 
     if config.check:
-        print_findings(config.source, config.tolerance)
+        tell_findings(config.source, config.tolerance, print)
         return None
     name = config.name or (config.out or config.source).resolve().name
     check_name(name, "--name")
