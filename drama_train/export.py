@@ -32,7 +32,7 @@ class Export:
     check: bool = False
     """Compare an exported model with its golden vectors in every program installed here, and make nothing."""
     name: str | None = None
-    """The model's name. Not given: that of the source's folder."""
+    """The model's name. Not given: that of --out, or of the source's folder."""
     repository: str | None = None
     """owner/name on the Hub that the card tells readers to load. Not given: a folder."""
     checkpoint: Literal["best", "last"] | None = None
@@ -79,13 +79,13 @@ class Export:
 
 def main(config: Export) -> Path | None:
     """Source -> weights, tokenizer, golden vectors -> every program compared -> card -> manifest -> the folder."""
-    from drama_train.exporting.checking import print_findings
+    from drama_train.exporting.checking import tell_findings
     from drama_train.exporting.finished import appear
 
     if config.check:
-        print_findings(config.source, config.tolerance)
+        tell_findings(config.source, config.tolerance, print)
         return None
-    name = config.name or config.source.resolve().name
+    name = config.name or (config.out or config.source).resolve().name
     check_name(name, "--name")
     return appear(config.out or Path("models") / name, lambda folder: _fill(config, name, folder))
 

@@ -57,12 +57,12 @@ def main(config: PublishModel) -> None:
     from builders.hub.reading_back import check_listing
     from builders.hub.rehearsal import rehearse
     from builders.hub.secrets import refuse_secrets
-    from drama_train.exporting.checking import print_findings
+    from drama_train.exporting.checking import tell_findings
     from drama_train.exporting.manifest import read_model_folder
 
     model, repository = read_model_folder(config.model), Repository(config.to, "model")
     refuse_secrets(model.folder, model.files, token())
-    print_findings(model.folder, config.tolerance)
+    tell_findings(model.folder, config.tolerance, say)
     title = f"{model.name} {config.tag}"
     if config.dry_run:
         rehearse(model.folder, model.files, repository, config.tag, title=title, replaces=REPLACES)

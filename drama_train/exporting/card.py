@@ -39,7 +39,6 @@ def write_card(
     streams = sorted(facts["streams"], key=lambda one: -(one.get("weight") or 0))
     text = template("model.md").render(
         check=f"python -m drama_train export --check {'path/to/a/copy' if repository else place}",
-        description="",
         dtype=dtype,
         facts=facts,
         front_matter=Markdown(front_matter(name, facts).strip()),

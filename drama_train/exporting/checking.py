@@ -1,12 +1,13 @@
 """An exported folder compared with its golden vectors in every program that is installed here."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from builders.cards.markdown import one_line
 from builders.cli.errors import UserError
-from drama_train.exporting.contents import faults_in
+from drama_train.exporting.contents import dangers_in, faults_in
 from drama_train.exporting.golden import Golden, read_golden
 from drama_train.exporting.runtimes import RUNTIMES, NotRun
 
@@ -33,9 +34,12 @@ class Finding:
 
 def check_folder(folder: Path, tolerance: float, runtimes: tuple[str, ...] = tuple(RUNTIMES)) -> Iterator[Finding]:
     """One finding for the folder's files, then one for each program. UserError where it is no exported model."""
-    faults, golden = faults_in(folder), read_golden(folder)
-    yield Finding("files", "FAILED" if faults else "ok", "; ".join(faults))
+    dangers, faults, golden = dangers_in(folder), faults_in(folder), read_golden(folder)
+    yield Finding("files", "FAILED" if dangers or faults else "ok", one_line("; ".join([*dangers, *faults])))
     for name in runtimes:
+        if dangers:
+            yield Finding(name, "not run", "the folder may hold code")
+            continue
         try:
             found = RUNTIMES[name](folder, golden)
         except NotRun as reason:
@@ -46,7 +50,7 @@ def check_folder(folder: Path, tolerance: float, runtimes: tuple[str, ...] = tup
             continue
         # What a program makes of a folder that is wrong is not ours to foresee: whatever it raises is the finding.
         except Exception as fault:  # noqa: BLE001
-            yield Finding(name, "FAILED", f"{type(fault).__name__}: {' '.join(str(fault).split())[:300]}")
+            yield Finding(name, "FAILED", one_line(f"{type(fault).__name__}: {fault}")[:300])
             continue
         yield compared(name, found, golden, tolerance)
 
@@ -69,11 +73,11 @@ def compared(name: str, found: "Vectors", golden: Golden, tolerance: float) -> F
     return Finding(name, "FAILED", words, difference)
 
 
-def print_findings(folder: Path, tolerance: float) -> None:
-    """One line each on stdout, as they come. UserError where any failed."""
+def tell_findings(folder: Path, tolerance: float, tell: Callable[[str], None]) -> None:
+    """One line each, as they come. UserError where any failed."""
     failed = []
     for finding in check_folder(folder, tolerance):
-        print(finding, flush=True)
+        tell(str(finding))
         if finding.status == "FAILED":
             failed.append(finding.what)
     if failed:

@@ -16,31 +16,41 @@ _NEEDED = ("config.json", "tokenizer.json", "tokenizer_config.json", "modules.js
 _OUR_MODULES = "sentence_transformers."
 
 
-def faults_in(folder: Path) -> list[str]:
-    """What is wrong with the folder, one sentence each; nothing is loaded. UserError where it is no exported model."""
+def dangers_in(folder: Path) -> list[str]:
+    """What could run when the folder is loaded, one sentence each; nothing is loaded.
+
+    UserError where it is no exported model.
+    """
     missing = [name for name in _NEEDED if not (folder / name).is_file()]
     if missing:
         raise UserError(
             f"{folder} is no exported model (it has no {', no '.join(missing)}): make one with "
             "`python -m drama_train export RUN --out FOLDER`."
         )
-    return [*_forbidden(folder), *_attention(folder), *_remote_code(folder)]
+    return [*_files(folder), *_remote_code(folder)]
 
 
-def _forbidden(folder: Path) -> Iterator[str]:
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    if not any(path.suffix == ".safetensors" for path in paths):
-        yield "there are no weights in safetensors"
-    for path in paths:
+def faults_in(folder: Path) -> list[str]:
+    """What else is wrong with an exported model's files, one sentence each."""
+    weights = [] if list(folder.glob("*.safetensors")) else ["there are no weights in safetensors"]
+    return [*weights, *_templates(folder), *_attention(folder)]
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
         if path.suffix in _PICKLES:
             yield f"{name} is a form whose loading can run code"
         elif path.suffix in _CODE:
             yield f"{name} is code"
-        elif name.split("/")[0] in _TEMPLATES:
-            yield f"{name} is a chat template, which sentence-transformers would put every text into"
+
+
+def _templates(folder: Path) -> Iterator[str]:
+    places = [name for name in _TEMPLATES if (folder / name).exists()]
     if _read(folder / "tokenizer_config.json").get("chat_template"):
-        yield "tokenizer_config.json holds a chat template, which sentence-transformers would put every text into"
+        places.append("tokenizer_config.json")
+    for name in places:
+        yield f"{name} holds a chat template, which sentence-transformers would put every text into"
 
 
 def _attention(folder: Path) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The vectors that each program makes of golden texts, from the folder alone, as its users load it; in float32."""
 
+import os
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -88,6 +89,7 @@ def by_vllm(folder: Path, golden: Golden) -> "Vectors":
     import numpy as np
 
     _need("vllm", "vllm")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # it logs on stdout, where findings are told
     import vllm
 
     settings = read_settings(folder)

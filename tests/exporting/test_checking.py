@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from builders.cli.errors import UserError
-from drama_train.exporting.checking import Finding, check_folder, compared, print_findings
+from drama_train.exporting.checking import Finding, check_folder, compared, tell_findings
 from drama_train.exporting.golden import TEXTS, golden_of, read_golden
 from drama_train.retriever import Retriever
 
@@ -27,9 +27,9 @@ def edit(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     path.write_text(json.dumps(told))
 
 
-def test_a_folder_that_is_right(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    print_findings(written, 1e-5)
-    lines = capsys.readouterr().out.splitlines()
+def test_a_folder_that_is_right(written: Path) -> None:
+    lines: list[str] = []
+    tell_findings(written, 1e-5, lines.append)
     assert [line.split()[0] for line in lines[:4]] == ["files", "drama_train", *OTHERS]
     assert all("  ok" in line for line in lines[:4])
     assert "onnxruntime" in lines[4] and "not run: the folder has no model.onnx" in lines[4]
@@ -46,7 +46,7 @@ def test_golden_vectors_are_read_back_bit_for_bit(retriever: Retriever, written:
 
 
 @pytest.mark.parametrize("lost", [True, False])
-def test_a_config_that_lost_is_causal(lost: bool, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_config_that_lost_is_causal(lost: bool, folder: Path) -> None:
     edit(folder / "config.json", lambda c: c.pop("is_causal") if lost else c.update(is_causal=True))
     found = findings(folder)
     assert found["drama_train"].status == "ok"  # it goes by drama.json
@@ -55,9 +55,10 @@ def test_a_config_that_lost_is_causal(lost: bool, folder: Path, capsys: pytest.C
         assert found[name].difference is not None and found[name].difference > 0.01
     said = "null" if lost else "true"
     assert found["files"].words == f"config.json says is_causal {said}, and the model was trained bidirectional"
+    lines: list[str] = []
     with pytest.raises(UserError, match="is not what was trained, by files, sentence-transformers, transformers: "):
-        print_findings(folder, 1e-5)
-    assert capsys.readouterr().out.count("FAILED") == 3
+        tell_findings(folder, 1e-5, lines.append)
+    assert "".join(lines).count("FAILED") == 3
 
 
 def test_a_tokenizer_that_forgets_the_end(folder: Path) -> None:
@@ -87,16 +88,23 @@ def test_a_program_that_breaks_is_a_finding(folder: Path) -> None:
         ("pytorch_model.bin", "x", "pytorch_model.bin is a form whose loading can run code"),
         ("onnx/weights.npy", "x", "onnx/weights.npy is a form whose loading can run code"),
         ("modeling_mine.py", "x", "modeling_mine.py is code"),
-        ("chat_template.jinja", "x", "chat_template.jinja is a chat template"),
-        ("additional_chat_templates/a.jinja", "x", "additional_chat_templates/a.jinja is a chat template"),
         ("modules.json", '[{"type": "mine.Module"}]', "modules.json names remote code ('mine.Module')"),
     ],
 )
 def test_what_must_not_be_there(path: str, content: str, words: str, folder: Path) -> None:
     (folder / path).parent.mkdir(exist_ok=True)
     (folder / path).write_text(content)
-    found = findings(folder, "drama_train")["files"]
-    assert found.status == "FAILED" and words in found.words
+    found = findings(folder)
+    assert found["files"].status == "FAILED" and words in found["files"].words
+    told = {name: (one.status, one.words) for name, one in found.items() if name != "files"}
+    assert told == dict.fromkeys(("drama_train", *OTHERS), ("not run", "the folder may hold code"))
+
+
+@pytest.mark.parametrize("path", ["chat_template.jinja", "additional_chat_templates/a.jinja"])
+def test_a_chat_template(path: str, folder: Path) -> None:
+    (folder / path).parent.mkdir(exist_ok=True)
+    (folder / path).write_text("text: {{ messages[0].content }}")
+    assert f"{Path(path).parts[0]} holds a chat template" in findings(folder, "drama_train")["files"].words
 
 
 def test_remote_code_and_templates_in_configs(folder: Path) -> None:

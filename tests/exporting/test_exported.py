@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from builders.cli.errors import UserError
-from drama_train.exporting.contents import faults_in
+from drama_train.exporting.contents import dangers_in, faults_in
 from drama_train.exporting.golden import Golden, encoded, golden_of, write_golden
 from drama_train.exporting.layout import round_weights, write_layout
 from drama_train.exporting.runtimes import by_retriever, by_sentence_transformers, by_transformers
@@ -25,7 +25,7 @@ def exported(retriever: Retriever, folder: Path) -> tuple[Path, Golden]:
     golden = golden_of(retriever)
     write_layout(retriever, folder)
     write_golden(golden, folder)
-    assert faults_in(folder) == []
+    assert dangers_in(folder) == faults_in(folder) == []
     return folder, golden
 
 

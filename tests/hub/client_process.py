@@ -47,6 +47,29 @@ def publish_model(folder: str, repository: str, tag: str) -> Any:
     return [published.commit, published.is_new]
 
 
+def publish_retriever(arguments: list[str]) -> int:
+    from drama_train.publish import command
+
+    try:
+        return command(arguments)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+
+
+def encode(repository: str, revision: str, kind: str, texts: list[str]) -> Any:
+    """By sentence-transformers and by transformers, of a model as the Hub gives it: what each makes of the texts."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from transformers import AutoModel, AutoTokenizer
+
+    torch.set_num_threads(1)
+    model = SentenceTransformer(repository, revision=revision, device="cpu")
+    plain = AutoModel.from_pretrained(repository, revision=revision)
+    ids = AutoTokenizer.from_pretrained(repository, revision=revision)(texts, truncation=True)["input_ids"]
+    encoded = model.encode_query(texts) if kind == "query" else model.encode_document(texts)
+    return {"vectors": encoded.tolist(), "ids": ids, "is_causal": plain.config.is_causal}
+
+
 def load(repository: str, config: str, revision: str, streaming: bool) -> dict[str, Any]:
     """{split: its rows}; of a stream the first three."""
     from datasets import load_dataset
@@ -77,10 +100,12 @@ def answer_within(seconds: float) -> None:
 
 CALLS = {
     "answer_within": answer_within,
-    "publish": publish,
-    "publish_model": publish_model,
+    "encode": encode,
     "load": load,
     "open_for_training": open_for_training,
+    "publish": publish,
+    "publish_model": publish_model,
+    "publish_retriever": publish_retriever,
 }
 
 
