@@ -55,8 +55,16 @@ def main() -> None:
     batches = [_batch(retriever, (queries[:2], documents[: 2 * (1 + NEGATIVES)]))]  # to warm up
     batches += [_batch(retriever, next(texts)) for _ in range(asked.steps)]
     for at, batch in enumerate(batches[1:], 1):
-        print(f"batch {at}: {_told(batch)}", flush=True)
+        print(f"batch {at}: {_told(batch)}")
     rivals = _rivals(retriever, asked.budget)
+    for name, rival in rivals.items():
+        encoded = [rival.sizes(batch) for batch in batches[1:]]
+        share = sum(len(row) for batch in batches[1:] for row in _rows(batch)) / sum(map(sum, encoded))
+        print(
+            f"{name}: {len(encoded[0])} micro-batches, the largest {max(map(max, encoded)):,} tokens with padding; "
+            f"{share:.2f} real tokens for each that it encodes",
+            flush=True,
+        )
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in rivals}
     for at, batch in enumerate(batches):
         losses = {}
@@ -70,7 +78,7 @@ def main() -> None:
     print(f"real tokens a second, and a second of CPU; {asked.threads} threads; median (least to most)")
     for name, times in taken.items():
         wall, cpu = ([n / t[at] for n, t in zip(tokens, times, strict=True)] for at in (0, 1))
-        print(f"{name:32} {_spread(wall)}   {_spread(cpu)}   largest micro-batch {rivals[name].largest(batches[1])}")
+        print(f"{name:32} {_spread(wall)}   {_spread(cpu)}")
     ours, *others = taken
     for name in others:
         wall, cpu = ([b[at] / a[at] for a, b in zip(taken[ours], taken[name], strict=True)] for at in (0, 1))
@@ -144,10 +152,10 @@ def _told(batch: Batch) -> str:
 
 @dataclass(frozen=True)
 class Rival:
-    """step: a batch -> its loss, the weights moved. largest: a batch -> tokens of its widest micro-batch, padded."""
+    """step: a batch -> its loss, the weights moved. sizes: a batch -> tokens of each micro-batch, with padding."""
 
     step: Callable[[Batch], float]
-    largest: Callable[[Batch], int]
+    sizes: Callable[[Batch], list[int]]
 
 
 def _rivals(retriever: Retriever, budget: int) -> dict[str, Rival]:
@@ -170,12 +178,12 @@ def _ours(retriever: Retriever, budget: int) -> Rival:
         update()
         return loss
 
-    return Rival(step, partial(_our_largest, budget))
+    return Rival(step, partial(_our_sizes, budget))
 
 
-def _our_largest(budget: int, batch: Batch) -> int:
+def _our_sizes(budget: int, batch: Batch) -> list[int]:
     lengths = [len(row) for row in distinct(_rows(batch)).rows]
-    return max(lengths[part[0]] * len(part) for part in micro_batches(lengths, budget))
+    return [lengths[part[0]] * len(part) for part in micro_batches(lengths, budget)]
 
 
 def _theirs(retriever: Retriever, **sizes: int) -> Rival:
@@ -190,15 +198,15 @@ def _theirs(retriever: Retriever, **sizes: int) -> Rival:
         update()
         return value
 
-    def largest(batch: Batch) -> int:
+    def padded_sizes(batch: Batch) -> list[int]:
         found = []
         for column in columns_of(batch, retriever.pad):
             lengths = column["attention_mask"].sum(1)
             for start, end in _minibatch_ranges(column, sizes["mini_batch_size"], sizes.get("mini_batch_num_tokens")):
                 found.append(int(lengths[start:end].max()) * (end - start))
-        return max(found)
+        return found
 
-    return Rival(step, largest)
+    return Rival(step, padded_sizes)
 
 
 def _updating(model: Any) -> Callable[[], None]:
