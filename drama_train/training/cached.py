@@ -9,7 +9,7 @@ from drama_train.training import processes
 from drama_train.training.embedding import RowsRead, add_gradients, rows_read
 from drama_train.training.encoder import Pooling, encode, padded
 from drama_train.training.known import Identity, Known, excluded
-from drama_train.training.loss import Masks, Objective, contrastive_loss, spread_out_loss
+from drama_train.training.loss import Masks, Objective, loss_of_units, spread_out_loss, unit_slices
 from drama_train.training.micro_batches import distinct, micro_batches
 
 if TYPE_CHECKING:
@@ -91,46 +91,49 @@ def cached_step(model: Any, batch: Batch, objective: Objective, compute: Compute
     place = torch.empty(len(texts.rows), dtype=torch.long)
     place[[at for numbers in cut for at in numbers]] = torch.arange(len(texts.rows))
     rows = place[texts.numbers].to(encoded.device)  # of each text of the step, its row in `encoded`
-    loss, gradient = _loss_and_gradient(encoded.requires_grad_(), rows, batch, objective, compute)
+    loss, gradient = _loss_and_gradient(encoded, rows, batch, objective, compute)
     del encoded
     _backward(model, passes, more, gradient.mul_(processes.world_size()))  # the reducer averages
     return StepResult(loss, texts.tokens)
 
 
 def _loss_and_gradient(
-    leaf: "Tensor", rows: "Tensor", batch: Batch, objective: Objective, compute: Compute
+    vectors: "Tensor", rows: "Tensor", batch: Batch, objective: Objective, compute: Compute
 ) -> "tuple[float, Tensor]":
     """The loss of all processes, and its gradient with respect to this process's vectors (U, D)."""
     import torch
 
     count, columns = len(batch.query_tokens), len(batch.document_tokens)
     total = count * processes.world_size()
-    with torch.no_grad():
-        documents = processes.gathered(leaf[rows[count:]])  # (C, D)
-    documents.requires_grad_()
-    identity = Identity(*(processes.gathered(one.to(leaf.device)) for one in batch.identity.fields()))
+    documents = processes.gathered(vectors[rows[count:]]).requires_grad_()  # (C, D)
+    slices = unit_slices(documents, objective)
+    units = [one.detach().requires_grad_() for one in slices]  # whose gradients add up over the blocks
+    identity = Identity(*(processes.gathered(one.to(vectors.device)) for one in batch.identity.fields()))
     first = processes.rank() * columns
-    own = first + torch.arange(columns, device=leaf.device).view(count, -1)  # (B, N)
-    loss = leaf.new_zeros(())
+    own = first + torch.arange(columns, device=vectors.device).view(count, -1)  # (B, N)
+    loss, gradient = vectors.new_zeros(()), torch.zeros_like(vectors)
     block = min(compute.score_block, max(LEAST, SCORES // len(documents)))
     for start in range(0, count, block):
         end = min(count, start + block)
         part = own[start:end]
-        known = Known(*(one.to(leaf.device) for one in batch.known.rows(start, end).fields()))
+        known = Known(*(one.to(vectors.device) for one in batch.known.rows(start, end).fields()))
         mask = excluded(known, identity, part, repeats=compute.repeats)
-        teacher = None if batch.teacher is None else batch.teacher[start:end].to(leaf.device)
-        scored = contrastive_loss(leaf[rows[start:end]], documents, Masks(part, mask, teacher), objective) / total
+        teacher = None if batch.teacher is None else batch.teacher[start:end].to(vectors.device)
+        queries = vectors[rows[start:end]].requires_grad_()
+        scored = loss_of_units(unit_slices(queries, objective), units, Masks(part, mask, teacher), objective) / total
         # here, so that one block's scores are in memory at a time
         scored.backward()  # type: ignore[no-untyped-call]
         loss += scored.detach()
+        assert queries.grad is not None
+        gradient.index_add_(0, rows[start:end], queries.grad)
+    torch.autograd.backward(slices, [one.grad for one in units])
     if objective.spread_out:
         spread = spread_out_loss(documents, objective) / processes.world_size()  # each process has all of it
         spread.backward()  # type: ignore[no-untyped-call]
         loss += spread.detach()
     assert documents.grad is not None
-    assert leaf.grad is not None
-    leaf.grad.index_add_(0, rows[count:], processes.reduced_share(documents.grad))
-    return float(processes.summed(loss)), leaf.grad
+    gradient.index_add_(0, rows[count:], processes.reduced_share(documents.grad))
+    return float(processes.summed(loss)), gradient
 
 
 def _backward(model: Any, passes: "list[_Pass]", more: int, gradient: "Tensor") -> None:

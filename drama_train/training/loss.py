@@ -1,5 +1,6 @@
 """InfoNCE over all documents of the global batch, Matryoshka, and what may be switched on beside it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -68,11 +69,24 @@ def contrastive_loss(queries: "Tensor", documents: "Tensor", masks: Masks, objec
     For each dimension k, with s the cosine of the first k (METHOD: Retriever training; TRAINING c2):
     -log exp(s+ / t) / (exp(s+ / t) + sum over documents that are not excluded of exp(s / t)).
     """
+    return loss_of_units(unit_slices(queries, objective), unit_slices(documents, objective), masks, objective)
+
+
+def unit_slices(vectors: "Tensor", objective: Objective) -> "list[Tensor]":
+    """(R, D) -> for each dimension k the first k of every vector, at length 1: (R, k)."""
+    return [_unit(vectors[:, :dim]) for dim, _ in objective.slices(vectors.shape[1])]
+
+
+def loss_of_units(
+    queries: "Sequence[Tensor]", documents: "Sequence[Tensor]", masks: Masks, objective: Objective
+) -> "Tensor":
+    """`contrastive_loss` of what `unit_slices` gives: where queries come in blocks, documents are normalised once."""
     import torch
 
-    total = queries.new_zeros(())
-    for dim, weight in objective.slices(queries.shape[1]):
-        cosines = _unit(queries[:, :dim]) @ _unit(documents[:, :dim]).T  # (Q, C)
+    total = queries[0].new_zeros(())
+    weights = objective.weights or (1.0,) * len(queries)
+    for of_queries, of_documents, weight in zip(queries, documents, weights, strict=True):
+        cosines = of_queries @ of_documents.T  # (Q, C)
         total = total + weight * _info_nce(cosines, masks, objective)
         if objective.distillation and masks.teacher is not None:
             student = torch.log_softmax(cosines.gather(1, masks.own) / objective.temperature, dim=1)

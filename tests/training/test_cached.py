@@ -46,13 +46,13 @@ def test_scores_are_made_in_blocks_that_many_documents_make_smaller(monkeypatch:
     one, other = tiny_model(), tiny_model()
     loss = plain_step(one, batch, FULL, compute)
     blocks: list[int] = []
-    original = cached.contrastive_loss
+    original = cached.loss_of_units
 
-    def remembered(queries: torch.Tensor, *rest: Any) -> torch.Tensor:
-        blocks.append(len(queries))
+    def remembered(queries: list[torch.Tensor], *rest: Any) -> torch.Tensor:
+        blocks.append(len(queries[0]))
         return original(queries, *rest)
 
-    monkeypatch.setattr(cached, "contrastive_loss", remembered)
+    monkeypatch.setattr(cached, "loss_of_units", remembered)
     monkeypatch.setattr(cached, "SCORES", 2 * len(batch.document_tokens))
     monkeypatch.setattr(cached, "LEAST", 1)
     assert cached_step(other, batch, FULL, compute).loss == pytest.approx(loss, abs=1e-12)
