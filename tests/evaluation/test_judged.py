@@ -155,6 +155,7 @@ def test_splits_of_a_subset_are_pools_of_their_own_and_a_lone_one_has_no_languag
     assert alone.languages == {"1": UNKNOWN}
 
 
+@pytest.mark.slow
 def test_a_task_of_mteb_itself() -> None:
     mteb = pytest.importorskip("mteb")
     task = mteb.get_task("SciFact")
