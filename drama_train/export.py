@@ -98,7 +98,7 @@ def _fill(config: Export, name: str, folder: Path) -> None:
     from drama_train.exporting.manifest import write_manifest
     from drama_train.exporting.onnx_model import write_onnx
     from drama_train.exporting.scores import NONE, read_scores
-    from drama_train.exporting.sources import load_source, open_source, write_run
+    from drama_train.exporting.sources import load_source, open_source, revisions_of, write_run
 
     source = open_source(config.source, config.checkpoint)
     scores = read_scores(config.scores) if config.scores else NONE
@@ -109,11 +109,12 @@ def _fill(config: Export, name: str, folder: Path) -> None:
     if config.onnx:
         write_onnx(retriever, folder)
     findings = _checked(folder, config.tolerance)
-    facts = card_facts(source, retriever, config.licences(), findings)
+    fit = not scores.rows or bool(revisions_of(source) & scores.revisions)
+    facts = card_facts(source, retriever, config.licences(), findings, scores_fit=fit)
     write_run(source, folder)
     write_card(folder, facts, name=name, repository=config.repository, dtype=config.dtype, scores=scores)
     write_manifest(folder, name, facts["licence"]["strictest"], facts["run"])
-    if scores.rows and facts["revision"] not in scores.revisions:
+    if not fit:
         say(f"Warning: {config.scores} scored other weights than {source.model}, and the card says so.")
     if unknown := facts["licence"]["unknown"]:
         say(f"The card says that the licence of {' and of '.join(unknown)} is not recorded: --licence tells it.")

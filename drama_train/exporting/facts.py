@@ -17,11 +17,18 @@ Facts = dict[str, Any]
 _ON_THE_HUB = {"smollm2": "HuggingFaceTB/SmolLM2-135M-Instruct"}
 
 
-def card_facts(source: Source, retriever: Retriever, licences: Mapping[str, str], findings: Sequence[Finding]) -> Facts:
+def card_facts(
+    source: Source,
+    retriever: Retriever,
+    licences: Mapping[str, str],
+    findings: Sequence[Finding],
+    *,
+    scores_fit: bool = True,
+) -> Facts:
     """Of the run nothing is guessed: what it does not record is None, and the card says so.
 
-    licences: of the model that training began from and of releases, by name, where the run records none. UserError
-    where one is given for what the run does not name.
+    scores_fit: whether the scores are of these weights. licences: of the model that training began from and of
+    releases, by name, where the run records none. UserError where one is given for what the run does not name.
     """
     run = redacted(dict(source.facts))
     model, releases = run.get("model"), run.get("releases") or []
@@ -42,8 +49,8 @@ def card_facts(source: Source, retriever: Retriever, licences: Mapping[str, str]
         "licence": licence_facts(model, releases, licences),
         "parameters": sum(one.numel() for one in retriever.model.parameters()) - embeddings,
         "releases": [_release(one) for one in releases],
-        "revision": retriever.revision,
         "run": run,
+        "scores_fit": scores_fit,
         "settings": retriever.settings,
         "streams": (run.get("mixture") or {}).get("streams") or [],
         "vocabulary": config.vocab_size,

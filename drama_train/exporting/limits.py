@@ -55,7 +55,7 @@ def _training(facts: Mapping[str, Any]) -> Iterator[str]:
 def _scores(facts: Mapping[str, Any], scores: Scores) -> Iterator[str]:
     if not scores.rows:
         yield "It was exported without scores: how well it finds is not told here."
-    elif facts["revision"] not in scores.revisions:
+    elif not facts["scores_fit"]:
         yield "The scores are of other weights than those that were exported: compare the revisions below."
     if facts["checkpoint"] == "best" and facts["run"].get("best_score") is not None:
         yield (

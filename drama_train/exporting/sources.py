@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from builders.cli.errors import UserError
+from builders.llm.weights import pinned_model
 from builders.releases.manifests import write_json
 from builders.releases.redaction import redacted
+from builders.store.folders import bytes_and_sha256
 from builders.store.schemas import first_fault
 from drama_train.retriever import Retriever, load_retriever
 
@@ -88,6 +90,8 @@ def _read_log(path: Path) -> tuple[Mapping[str, Any], ...]:
             raise UserError(f"Line {number} of {path} is damaged ({fault}): take it out, then export again.") from None
         if not isinstance(told, dict) or not isinstance(told.get("step"), int):
             raise UserError(f"Line {number} of {path} names no step: take it out, then export again.")
+        if any(not 0 <= score <= 1 for score in told.get("heldout", {}).values()):
+            raise UserError(f"Line {number} of {path} holds a score that is not from 0 to 1: run it again.")
         found.append(told)
     return tuple(found)
 
@@ -104,6 +108,21 @@ def load_source(source: Source, max_length: int | None) -> Retriever:
             exit_code=2,
         )
     return replace(retriever, settings=replace(retriever.settings, max_length=longest))
+
+
+def revisions_of(source: Source) -> frozenset[str]:
+    """Hashes by which an evaluation may know these weights: that of the checkpoint's folder, and that of the model
+    exported into the run, RUN/model, where its weights are the checkpoint's bit for bit."""
+    folders = [source.model]
+    if source.checkpoint is not None:
+        exported = source.model.parents[2] / "model"
+        if (exported / "config.json").is_file() and _weights(exported) == _weights(source.model):
+            folders.append(exported)
+    return frozenset(pinned_model(str(folder), None).revision for folder in folders)
+
+
+def _weights(folder: Path) -> list[str]:
+    return [str(bytes_and_sha256(path)["sha256"]) for path in sorted(folder.glob("*.safetensors"))]
 
 
 def write_run(source: Source, folder: Path) -> None:

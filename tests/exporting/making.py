@@ -56,3 +56,32 @@ def write_run(folder: Path, retriever: Retriever, facts: dict[str, Any] | None =
             lines.append({"step": step, "heldout": {"ndcg_at_10": 0.6 - abs(30 - step) / 100}, "is_best": step == 30})
     (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder
+
+
+def scores_of(revision: str) -> dict[str, Any]:
+    """scores.json of an evaluation of the weights of that revision beside BM25."""
+
+    def interval(mean: float) -> dict[str, float]:
+        return {"mean": mean, "low": mean - 0.1, "high": mean + 0.1}
+
+    metrics = {"ndcg_at_10": interval(0.5), "recall_at_100": interval(0.8), "mrr_at_10": interval(0.4)}
+    score = {"system": "trained", "set": "guides", "dim": 128, "not_run": None, "metrics": metrics}
+    languages = [{"language": code, "queries": count, "documents": 9} for code, count in (("de", 40), ("en", 60))]
+    return {
+        "systems": [
+            {"name": "trained", "model": "model", "revision": revision, "dim": 128},
+            {"name": "bm25", "model": "bm25", "revision": "lucene", "dim": None},
+        ],
+        "sets": [{"name": "guides", "queries": 100, "languages": languages}],
+        "scores": [
+            score | {"languages": {"de": interval(0.3), "en": interval(0.6)}},
+            score | {"dim": 64, "languages": {"de": interval(0.2), "en": interval(0.5)}},
+            score
+            | {"set": "long", "dim": None, "not_run": "longer than its positions", "metrics": {}, "languages": {}},
+        ],
+        "differences": [
+            {"first": "trained", "second": "bm25", "set": "guides", "metric": metric, "mean": -0.05, "low": -0.1}
+            | {"high": 0.01, "is_resolved": False}
+            for metric in ("ndcg_at_10", "mrr_at_10")
+        ],
+    }

@@ -16,7 +16,7 @@ from drama_train.exporting.facts import base_of, card_facts, licence_facts
 from drama_train.exporting.scores import NONE, Scores, read_scores
 from drama_train.exporting.sources import Source, open_source
 from drama_train.retriever import Retriever
-from tests.exporting.making import facts_of
+from tests.exporting.making import facts_of, scores_of
 
 HOSTILE = "<script>alert(1)</script> | [x](http://evil) `` ``` \n# head \u202e"
 FINDINGS = [Finding("files", "ok"), Finding("transformers", "ok", "", 3e-7), Finding("vllm", "not run", "no")]
@@ -24,7 +24,7 @@ FINDINGS = [Finding("files", "ok"), Finding("transformers", "ok", "", 3e-7), Fin
 
 def card(source: Source, retriever: Retriever, folder: Path, scores: Scores = NONE, **options: Any) -> str:
     folder.mkdir(exist_ok=True)
-    facts = card_facts(source, retriever, options.pop("licences", {}), FINDINGS)
+    facts = card_facts(source, retriever, {}, FINDINGS, scores_fit=options.pop("scores_fit", True))
     defaults: dict[str, Any] = {"name": "notes-small", "repository": None, "dtype": "float32"}
     write_card(folder, facts, scores=scores, **defaults | options)
     return (folder / "README.md").read_text()
@@ -156,33 +156,6 @@ def test_a_curve() -> None:
     assert curve_plots(curve_of([])) == []
 
 
-def scores_of(revision: str) -> dict[str, Any]:
-    def interval(mean: float) -> dict[str, float]:
-        return {"mean": mean, "low": mean - 0.1, "high": mean + 0.1}
-
-    metrics = {"ndcg_at_10": interval(0.5), "recall_at_100": interval(0.8), "mrr_at_10": interval(0.4)}
-    score = {"system": "trained", "set": "guides", "dim": 128, "not_run": None, "metrics": metrics}
-    languages = [{"language": code, "queries": count, "documents": 9} for code, count in (("de", 40), ("en", 60))]
-    return {
-        "systems": [
-            {"name": "trained", "model": "model", "revision": revision, "dim": 128},
-            {"name": "bm25", "model": "bm25", "revision": "lucene", "dim": None},
-        ],
-        "sets": [{"name": "guides", "queries": 100, "languages": languages}],
-        "scores": [
-            score | {"languages": {"de": interval(0.3), "en": interval(0.6)}},
-            score | {"dim": 64, "languages": {"de": interval(0.2), "en": interval(0.5)}},
-            score
-            | {"set": "long", "dim": None, "not_run": "longer than its positions", "metrics": {}, "languages": {}},
-        ],
-        "differences": [
-            {"first": "trained", "second": "bm25", "set": "guides", "metric": metric, "mean": -0.05, "low": -0.1}
-            | {"high": 0.01, "is_resolved": False}
-            for metric in ("ndcg_at_10", "mrr_at_10")
-        ],
-    }
-
-
 def test_scores_with_their_intervals(retriever: Retriever, tmp_path: Path) -> None:
     (tmp_path / "scores.json").write_text(json.dumps(scores_of(retriever.revision)))
     scores = read_scores(tmp_path)
@@ -196,10 +169,8 @@ def test_scores_with_their_intervals(retriever: Retriever, tmp_path: Path) -> No
         assert told in text
     assert len(scores.rows) == 2 and len(scores.languages) == 2 and len(scores.differences) == 1
     assert "scores are of other weights" not in text and "exported without scores" not in text
-    (tmp_path / "scores.json").write_text(json.dumps(scores_of("another")))
-    assert "scores are of other weights" in card(
-        Source("m", tmp_path), retriever, tmp_path / "card", read_scores(tmp_path)
-    )
+    other = card(Source("m", tmp_path), retriever, tmp_path / "card", scores, scores_fit=False)
+    assert "scores are of other weights" in other
 
 
 def test_scores_that_are_not_there_or_damaged(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,13 @@ import numpy as np
 import pytest
 
 from builders.cli.errors import UserError
+from builders.llm.weights import pinned_model
 from drama_train.export import Export, command, main
 from drama_train.exporting import layout
 from drama_train.exporting.golden import read_golden
 from drama_train.exporting.manifest import content_hash, read_model_folder
 from drama_train.retriever import Retriever, load_retriever
+from tests.exporting.making import scores_of
 
 TOP = Path(__file__).parents[2]
 
@@ -52,6 +55,22 @@ def test_an_exported_folder_is_exported_again(run: Path, tmp_path: Path) -> None
     main(Export(first, second, name="small"))
     read = [json.loads((folder / "golden.json").read_text()) for folder in (first, second)]
     assert read[0] == read[1] and read[0]["max_length"] == 32
+
+
+def test_scores_of_the_run_its_exported_model_and_of_another(run: Path, tmp_path: Path, capsys: Any) -> None:
+    """The weights of RUN/model are those of the checkpoint, though its folder has another hash."""
+    main(Export(run, run / "model"))
+    for place, fits in ((run / "checkpoints/best/model", True), (run / "model", True), (run / "checkpoints", False)):
+        revision = pinned_model(str(place), None).revision if fits else "another"
+        (tmp_path / "scores.json").write_text(json.dumps(scores_of(revision)))
+        capsys.readouterr()
+        main(Export(run, tmp_path / place.name / str(fits), name="small", scores=tmp_path))
+        assert ("scored other weights" in capsys.readouterr().err) is not fits
+        card = (tmp_path / place.name / str(fits) / "README.md").read_text()
+        assert "| `trained` | `guides` | 128 |" in card
+        assert ("The scores are of other weights" in card) is not fits
+        if fits:
+            shutil.rmtree(tmp_path / place.name)
 
 
 def test_what_fails_the_comparison_is_not_kept(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,6 +76,8 @@ def test_facts_and_logs_that_are_damaged(run: Path) -> None:
     assert f"Line 45 of {run / 'log.jsonl'} is damaged" in fault(run)
     (run / "log.jsonl").write_text(log + "{}\n")
     assert f"Line 45 of {run / 'log.jsonl'} names no step" in fault(run)
+    (run / "log.jsonl").write_text(log + '{"step": 41, "heldout": {"ndcg_at_10": 128.0}}\n')
+    assert f"Line 45 of {run / 'log.jsonl'} holds a score that is not from 0 to 1" in fault(run)
     (run / "log.jsonl").unlink()
     assert fault(run) == f"There is no {run / 'log.jsonl'}, which every run writes: run it again."
 
