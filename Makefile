@@ -8,7 +8,7 @@ LIMIT ?=
 
 .PHONY: demo test test-slow lint test-vllm clean
 
-# Where the demo's recipe puts its release, and the retriever that is trained on it.
+# Where the demo's recipe puts its release, and the retriever that is trained on it. A limited one has no held-out query.
 RELEASE = releases/pydoc-drama$(if $(LIMIT),-limit$(LIMIT))-v1.0.0
 RUN = runs/$(notdir $(RELEASE))
 
@@ -17,7 +17,7 @@ demo: $(VENV)/.demo ## real documents and models: a release, a retriever trained
 	$(VENV)/bin/python -m drama_train --release $(RELEASE) --model smollm2 --layers 2 --max-length 128 --out $(RUN) \
 	  --negatives 1 $(if $(LIMIT),--batch 8 --steps 2,--steps 60 --evaluate-every 20)
 	$(VENV)/bin/python -m drama_train evaluate --model trained=$(RUN) untrained=smollm2:layers=2 --beside bm25 minilm \
-	  --on release:$(RELEASE) --out $(RUN)/scores
+	  --on $(if $(LIMIT),passkey:256,release:$(RELEASE)) --out $(RUN)/scores
 
 test: $(VENV)/.dev ## the test suite
 	$(VENV)/bin/python -m pytest -m 'not slow and not alone and not browser' -n 2 --dist worksteal

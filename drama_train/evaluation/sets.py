@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = "und"  # ISO 639-2: the language is not stated
 LIMITED_POOL = 10  # further documents a query, in a rehearsal
+HARD_NEGATIVES = 5  # of each heldout row
 
 
 @dataclass(frozen=True)
@@ -117,11 +118,13 @@ class EvaluationSet:
 def heldout_set(release: "Release") -> EvaluationSet:
     """The release's heldout split: its queries, among the heldout chunks of the language of the query's own chunk.
 
-    A query that stands in several triplets has the positives of all. UserError where nothing is held out.
+    The best ranked negatives of its rows are searched too, whatever their split: heldout chunks alone are few, and
+    each finds itself. A query that stands in several triplets has the positives of all. UserError where nothing is
+    held out.
     """
     import polars as pl
 
-    triplets = _read(release, "triplets", "heldout", ["query_id", "chunk_id", "positive_ids"])
+    triplets = _read(release, "triplets", "heldout", ["query_id", "chunk_id", "positive_ids", "negative_ids"])
     if triplets is None:
         raise UserError(
             f"{release.place} holds nothing out to measure on: make its chunks again with `python -m builders.corpus "
@@ -134,7 +137,9 @@ def heldout_set(release: "Release") -> EvaluationSet:
     chunks = _read(release, "corpus", None, ["chunk_id", "language", "split", "text"])
     assert chunks is not None
     # A positive that was not held out, of a judged data set, say, is searched for all the same.
-    kept = chunks.filter((pl.col("split") == "heldout") | pl.col("chunk_id").is_in(positives["document"].implode()))
+    hard = triplets["negative_ids"].list.head(HARD_NEGATIVES).explode()
+    ranked = pl.concat([positives["document"], hard]).unique()
+    kept = chunks.filter((pl.col("split") == "heldout") | pl.col("chunk_id").is_in(ranked.implode()))
     spoken = dict(kept.select("chunk_id", "language").iter_rows())
     own = dict(triplets.select("query_id", "chunk_id").iter_rows())
     queries = _read(release, "queries", None, ["query_id", "text"])
@@ -154,7 +159,7 @@ def heldout_set(release: "Release") -> EvaluationSet:
         judgements=judgements,
         languages=languages,
         document_languages=spoken,
-        revision=f"{release.title} {release.content_hash}",
+        revision=f"{release.title} {release.content_hash}, {HARD_NEGATIVES} negatives",
         notes=notes,
     )
 

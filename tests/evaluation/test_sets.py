@@ -44,7 +44,7 @@ def test_the_heldout_split_by_hand(made: Path) -> None:
     assert searched.judgements == {row["query_id"]: {row["chunk_id"]: 1} for row in queries}
     assert set(searched.languages.values()) == {"en"}
     assert searched.document_languages == dict.fromkeys(searched.documents, "en")
-    assert searched.revision == f"notes v1.0.0 {manifest_of(made)['content_hash']}"
+    assert searched.revision == f"notes v1.0.0 {manifest_of(made)['content_hash']}, 5 negatives"
     assert searched.notes == ()
 
 
@@ -68,6 +68,16 @@ def test_a_query_of_two_rows_has_the_positives_of_both_and_is_searched_in_its_ch
         "1 judged documents are in another language than their query, so they count as not found",
     )
     assert {language: len(pool[1]) for language, pool in searched.pools.items()} == {"de": 1, "en": 12}
+
+
+def test_the_best_ranked_negatives_are_searched_too(made: Path, tmp_path: Path) -> None:
+    rows = expected_rows(made, "triplets", "heldout")
+    train = [row["chunk_id"] for row in expected_rows(made, "corpus", "train")]
+    rows[2] |= {"negative_ids": train[:7], "negative_ranks": list(range(31, 38)), "negative_scores": [0.5] * 7}
+    searched = heldout_set(open_release(str(_rewritten(made, tmp_path / "hard", "triplets", "heldout", rows))))
+    heldout = {row["chunk_id"] for row in expected_rows(made, "corpus", "heldout")}
+    assert set(searched.documents) == heldout | set(train[:5])
+    assert searched.judgements[rows[2]["query_id"]] == {rows[2]["chunk_id"]: 1}
 
 
 def test_a_release_that_holds_nothing_out_is_one_sentence(made: Path, tmp_path: Path) -> None:
