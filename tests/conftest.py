@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,3 +102,13 @@ def chunks(built: Path, tmp_path: Path) -> Version:
 def fake_engine() -> Callable[[Callable[[Request], Answer] | Iterable[Answer]], FakeEngine]:
     """Makes an engine that replies from a function of the request, or from a queue."""
     return FakeEngine
+
+
+@pytest.fixture
+def stand_ins_used() -> Iterator[None]:
+    """For tests of releases that are not about checks, card and page."""
+    from tests.releases.stand_ins import stand_in
+
+    with pytest.MonkeyPatch.context() as patch:
+        stand_in(patch)
+        yield
