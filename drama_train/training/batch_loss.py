@@ -55,7 +55,9 @@ def loss_and_gradients(
         value.backward()  # type: ignore[no-untyped-call]
         loss += value.detach()
         spread = leaf.grad
-    _through_normalisation(documents, [one.grad for one in units], objective)
+    gradients = [one.grad for one in units]
+    del units
+    _through_normalisation(documents, gradients, objective)
     if spread is not None:
         documents += spread
     own_documents.copy_(processes.reduced_share(documents))
