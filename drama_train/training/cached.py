@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from drama_train.training import processes
+from drama_train.training.batch_loss import loss_and_gradients
 from drama_train.training.embedding import RowsRead, add_gradients, rows_read
 from drama_train.training.encoder import Pooling, encode, padded
-from drama_train.training.known import Identity, Known, excluded
-from drama_train.training.loss import Masks, Objective, loss_of_units, spread_out_loss, unit_slices
+from drama_train.training.known import Identity, Known
+from drama_train.training.loss import Objective
 from drama_train.training.micro_batches import distinct, micro_batches
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-# Scores in memory at once, of each dimension and stage of the loss: where documents are many, fewer queries at a time,
-# but no fewer than LEAST, so that products of matrices stay quick.
-SCORES, LEAST = 2**20, 32
 # The last micro-batch is encoded once where there are no more than so many. One of eight is 3% of the time of a step;
 # of more it is not worth having its graph in memory beside the scores.
 FEW = 8
@@ -50,7 +48,7 @@ class Compute:
     """How a step is computed; the result does not depend on it beyond rounding.
 
     budget: tokens of a micro-batch, padding included. score_block: queries whose scores are in memory at
-    once, at most: fewer where documents are many (SCORES).
+    once, at most: fewer where documents are many (batch_loss.SCORES).
     """
 
     pooling: Pooling = "mean"
@@ -91,49 +89,14 @@ def cached_step(model: Any, batch: Batch, objective: Objective, compute: Compute
     place = torch.empty(len(texts.rows), dtype=torch.long)
     place[[at for numbers in cut for at in numbers]] = torch.arange(len(texts.rows))
     rows = place[texts.numbers].to(encoded.device)  # of each text of the step, its row in `encoded`
-    loss, gradient = _loss_and_gradient(encoded, rows, batch, objective, compute)
+    count, shape = len(batch.query_tokens), encoded.shape
+    queries, documents = encoded[rows[:count]], encoded[rows[count:]]
     del encoded
+    loss = loss_and_gradients(queries, documents, batch, objective, compute)
+    gradient = queries.new_zeros(shape).index_add_(0, rows[:count], queries).index_add_(0, rows[count:], documents)
+    del queries, documents
     _backward(model, passes, more, gradient.mul_(processes.world_size()))  # the reducer averages
     return StepResult(loss, texts.tokens)
-
-
-def _loss_and_gradient(
-    vectors: "Tensor", rows: "Tensor", batch: Batch, objective: Objective, compute: Compute
-) -> "tuple[float, Tensor]":
-    """The loss of all processes, and its gradient with respect to this process's vectors (U, D)."""
-    import torch
-
-    count, columns = len(batch.query_tokens), len(batch.document_tokens)
-    total = count * processes.world_size()
-    documents = processes.gathered(vectors[rows[count:]]).requires_grad_()  # (C, D)
-    slices = unit_slices(documents, objective)
-    units = [one.detach().requires_grad_() for one in slices]  # whose gradients add up over the blocks
-    identity = Identity(*(processes.gathered(one.to(vectors.device)) for one in batch.identity.fields()))
-    first = processes.rank() * columns
-    own = first + torch.arange(columns, device=vectors.device).view(count, -1)  # (B, N)
-    loss, gradient = vectors.new_zeros(()), torch.zeros_like(vectors)
-    block = min(compute.score_block, max(LEAST, SCORES // len(documents)))
-    for start in range(0, count, block):
-        end = min(count, start + block)
-        part = own[start:end]
-        known = Known(*(one.to(vectors.device) for one in batch.known.rows(start, end).fields()))
-        mask = excluded(known, identity, part, repeats=compute.repeats)
-        teacher = None if batch.teacher is None else batch.teacher[start:end].to(vectors.device)
-        queries = vectors[rows[start:end]].requires_grad_()
-        scored = loss_of_units(unit_slices(queries, objective), units, Masks(part, mask, teacher), objective) / total
-        # here, so that one block's scores are in memory at a time
-        scored.backward()  # type: ignore[no-untyped-call]
-        loss += scored.detach()
-        assert queries.grad is not None
-        gradient.index_add_(0, rows[start:end], queries.grad)
-    torch.autograd.backward(slices, [one.grad for one in units])
-    if objective.spread_out:
-        spread = spread_out_loss(documents, objective) / processes.world_size()  # each process has all of it
-        spread.backward()  # type: ignore[no-untyped-call]
-        loss += spread.detach()
-    assert documents.grad is not None
-    gradient.index_add_(0, rows[count:], processes.reduced_share(documents.grad))
-    return float(processes.summed(loss)), gradient
 
 
 def _backward(model: Any, passes: "list[_Pass]", more: int, gradient: "Tensor") -> None:

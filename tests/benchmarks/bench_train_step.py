@@ -32,7 +32,7 @@ from drama_train.training.releases import Rows, open_release
 from tests.benchmarks.bench_local_engine import passage
 from tests.training.cached_oracle import columns_of, oracle_loss, oracle_step, sentence_transformer
 
-QUERIES, NEGATIVES, LONGEST = 64, 7, 128
+NEGATIVES = 7
 OBJECTIVE = Objective(0.02, dims=(576, 256, 128, 64))
 STREAM, READ = ("source", "method", "language"), ("query_id", "positive_ids", "negative_ids")
 Texts = tuple[list[str], list[str]]  # queries; documents, each query's 1 + NEGATIVES together
@@ -42,6 +42,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--release", type=Path, default=None)
     parser.add_argument("--homogeneous", action="store_true")
+    parser.add_argument("--queries", type=int, default=64)
+    parser.add_argument("--longest", type=int, default=128, help="tokens of a text")
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--steps", type=int, default=5)
@@ -50,13 +52,17 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     retriever = load_retriever(asked.model, layers=asked.layers)
-    texts = drawn_texts() if asked.release is None else texts_of(asked.release, homogeneous=asked.homogeneous)
+    texts = (
+        drawn_texts(asked.queries)
+        if asked.release is None
+        else texts_of(asked.release, asked.queries, homogeneous=asked.homogeneous)
+    )
     queries, documents = next(texts)
-    batches = [_batch(retriever, (queries[:2], documents[: 2 * (1 + NEGATIVES)]))]  # to warm up
-    batches += [_batch(retriever, next(texts)) for _ in range(asked.steps)]
+    batches = [_batch(retriever, (queries[:2], documents[: 2 * (1 + NEGATIVES)]), asked.longest)]  # to warm up
+    batches += [_batch(retriever, next(texts), asked.longest) for _ in range(asked.steps)]
     for at, batch in enumerate(batches[1:], 1):
         print(f"batch {at}: {_told(batch)}")
-    rivals = _rivals(retriever, asked.budget)
+    rivals = _rivals(retriever, asked.budget, asked.longest)
     for name, rival in rivals.items():
         encoded = [rival.sizes(batch) for batch in batches[1:]]
         share = sum(len(row) for batch in batches[1:] for row in _rows(batch)) / sum(map(sum, encoded))
@@ -85,13 +91,13 @@ def main() -> None:
         print(f"{ours} / {name}: {_spread(wall, '.2f')}   {_spread(cpu, '.2f')}")
 
 
-def drawn_texts() -> Iterator[Texts]:
+def drawn_texts(queries: int) -> Iterator[Texts]:
     """Words of a small list: sentences of 9 to 90 tokens, passages of 50 to 260, as in a release of manuals."""
     draw = random.Random(0)
     number = 0
     while True:
-        words = [max(5, min(90, round(draw.lognormvariate(3.6, 0.5)))) for _ in range(QUERIES)]
-        longer = [max(7, min(230, round(draw.gauss(150, 50)))) for _ in range(QUERIES * (1 + NEGATIVES))]
+        words = [max(5, min(90, round(draw.lognormvariate(3.6, 0.5)))) for _ in range(queries)]
+        longer = [max(7, min(230, round(draw.gauss(150, 50)))) for _ in range(queries * (1 + NEGATIVES))]
         yield (
             [passage(number + at, count) for at, count in enumerate(words)],
             [passage(number + 100_000 + at, count) for at, count in enumerate(longer)],
@@ -99,7 +105,7 @@ def drawn_texts() -> Iterator[Texts]:
         number += len(longer)
 
 
-def texts_of(folder: Path, *, homogeneous: bool) -> Iterator[Texts]:
+def texts_of(folder: Path, count: int, *, homogeneous: bool) -> Iterator[Texts]:
     """Drawn rows of the release's triplets, of one stream or all; a drawn positive and drawn negatives of each."""
     import polars as pl
 
@@ -107,11 +113,11 @@ def texts_of(folder: Path, *, homogeneous: bool) -> Iterator[Texts]:
     corpus, queries = Rows([release], "corpus", "chunk_id"), Rows([release], "queries", "query_id")
     rows = pl.read_parquet(release.files("triplets", "train"), columns=[*STREAM, *READ])
     streams = rows.partition_by(*STREAM, maintain_order=True) if homogeneous else [rows]
-    streams = [stream for stream in streams if len(stream) >= QUERIES]
+    streams = [stream for stream in streams if len(stream) >= count]
     draw = random.Random(0)
     while True:
         (stream,) = draw.choices(streams, [len(one) for one in streams])
-        chosen = [stream.row(at, named=True) for at in draw.sample(range(len(stream)), QUERIES)]
+        chosen = [stream.row(at, named=True) for at in draw.sample(range(len(stream)), count)]
         ids = [
             one
             for row in chosen
@@ -123,15 +129,15 @@ def texts_of(folder: Path, *, homogeneous: bool) -> Iterator[Texts]:
         )
 
 
-def _batch(retriever: Retriever, texts: Texts) -> Batch:
+def _batch(retriever: Retriever, texts: Texts, longest: int) -> Batch:
     """Nothing is masked, as sentence-transformers masks nothing."""
     queries, documents = texts
     count, columns = len(queries), len(documents)
     nothing = torch.full((count, 1), -1)
     numbers = torch.arange(columns)
     return Batch(
-        retriever.token_ids(queries, "query", LONGEST),
-        retriever.token_ids(documents, "document", LONGEST),
+        retriever.token_ids(queries, "query", longest),
+        retriever.token_ids(documents, "document", longest),
         Identity(numbers, numbers, numbers),
         Known(nothing, nothing, nothing),
     )
@@ -158,12 +164,12 @@ class Rival:
     sizes: Callable[[Batch], list[int]]
 
 
-def _rivals(retriever: Retriever, budget: int) -> dict[str, Rival]:
+def _rivals(retriever: Retriever, budget: int, longest: int) -> dict[str, Rival]:
     return {
         "ours": _ours(retriever, budget),
-        f"s-t mini_batch_size {budget // LONGEST}": _theirs(retriever, mini_batch_size=budget // LONGEST),
+        f"s-t mini_batch_size {budget // longest}": _theirs(retriever, mini_batch_size=budget // longest),
         f"s-t mini_batch_num_tokens {budget}": _theirs(
-            retriever, mini_batch_size=budget // LONGEST, mini_batch_num_tokens=budget
+            retriever, mini_batch_size=budget // longest, mini_batch_num_tokens=budget
         ),
     }
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.multiprocessing
 
-from drama_train.training import cached, processes
+from drama_train.training import batch_loss, cached, processes
 from drama_train.training.cached import Compute, cached_step
 from drama_train.training.loss import Objective
 from tests.llm.tiny_llama import one_thread
@@ -46,15 +46,16 @@ def test_scores_are_made_in_blocks_that_many_documents_make_smaller(monkeypatch:
     one, other = tiny_model(), tiny_model()
     loss = plain_step(one, batch, FULL, compute)
     blocks: list[int] = []
-    original = cached.loss_of_units
+    original = batch_loss.loss_of_units
 
     def remembered(queries: list[torch.Tensor], *rest: Any) -> torch.Tensor:
         blocks.append(len(queries[0]))
         return original(queries, *rest)
 
-    monkeypatch.setattr(cached, "loss_of_units", remembered)
-    monkeypatch.setattr(cached, "SCORES", 2 * len(batch.document_tokens))
-    monkeypatch.setattr(cached, "LEAST", 1)
+    monkeypatch.setattr(batch_loss, "loss_of_units", remembered)
+    monkeypatch.setattr(batch_loss, "SCORES", 2 * len(batch.document_tokens))
+    monkeypatch.setattr(batch_loss, "LEAST", 1)
+    monkeypatch.setattr(batch_loss, "ROWS", 4)
     assert cached_step(other, batch, FULL, compute).loss == pytest.approx(loss, abs=1e-12)
     assert blocks == [2, 2, 1]
     expected, found = gradients(one), gradients(other)
