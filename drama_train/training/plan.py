@@ -33,7 +33,8 @@ class Schedule:
     patience: int | None = None
     """Stop after so many evaluations without a better one. None: go on to the end."""
     budget: int | None = None
-    """Tokens of a micro-batch, padding included: memory, and not the result. None: 4096 on a CPU, 65536 on a GPU."""
+    """Tokens of a micro-batch, padding included: memory and speed, and not the result. None: 1024 on a CPU, 65536 on a
+    GPU."""
 
     def __post_init__(self) -> None:
         for name in ("batch", "negatives", "steps", "epochs", "evaluate_every", "patience", "budget"):
@@ -103,7 +104,7 @@ def settle(
         "clip": given.clip,
         "evaluate_every": given.evaluate_every or max(1, math.ceil(steps / 10)),
         "patience": given.patience,
-        "budget": given.budget or (4096 if is_cpu else 65536),
+        "budget": given.budget or (1024 if is_cpu else 65536),
     }
 
 
