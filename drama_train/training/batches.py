@@ -9,18 +9,17 @@ from builders.cli.errors import UserError
 from builders.text.hashes import id_number
 from drama_train.retriever import Retriever
 from drama_train.training.cached import Batch
-from drama_train.training.known import Identity, Known
+from drama_train.training.known import Identity
 from drama_train.training.mixture import Draw
+from drama_train.training.positives import IDENTITY, Positives, hashed
 from drama_train.training.streams import KindStream, Tables
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from torch import Tensor
 
 _COLUMNS = (
     "triplet_id",
     "query_id",
-    "chunk_id",
     "normalised_text_hash",
     "positive_ids",
     "positive_scores",
@@ -67,7 +66,7 @@ class BatchMaker:
         # a tokenizer of its own: batches are made in a thread, and fast tokenizers cannot be used by two at once
         self._retriever = replace(retriever, tokenizer=deepcopy(retriever.tokenizer))
         self._streams, self._negatives, self._seed = streams, negatives, seed
-        self._positives = {id(one.tables): _Positives(one.tables) for one in streams}
+        self._positives = Positives(list({id(one.tables): one.tables for one in streams}.values()))
 
     def triplet_ids(self, draws: Sequence[Draw]) -> list[str]:
         """The row of each draw."""
@@ -81,26 +80,21 @@ class BatchMaker:
         ]
         queries: list[str] = [""] * len(draws)
         texts: dict[tuple[int, str], tuple[str, str, str, str]] = {}
-        known: list[list[tuple[str, str, str]]] = [[] for _ in draws]
         for tables, places in _by_tables([one for _, one in rows]).items():
             own = [sampled[at] for at in places]
             numbers = tables.queries.numbers([one.query_id for one in own])
             for at, text in zip(places, tables.queries.column("text", numbers), strict=True):
                 queries[at] = text
-            positives = self._positives[id(tables)].of([rows[at][0] for at in places])
-            wanted = list(dict.fromkeys([i for one in own for i in one.chunk_ids] + [i for p in positives for i in p]))
-            chunks = dict(zip(wanted, _chunks(tables, wanted), strict=True))
-            texts |= {(id(tables), chunk_id): chunk for chunk_id, chunk in chunks.items()}
-            for at, ids in zip(places, positives, strict=True):
-                known[at] = [chunks[chunk_id][1:] for chunk_id in ids]
+            wanted = list(dict.fromkeys(i for one in own for i in one.chunk_ids))
+            texts |= {(id(tables), i): chunk for i, chunk in zip(wanted, _chunks(tables, wanted), strict=True)}
         documents = [texts[id(t), i] for (_, t), one in zip(rows, sampled, strict=True) for i in one.chunk_ids]
         _refuse_empty(queries, [one.query_id for one in sampled])
         _refuse_empty([text for text, *_ in documents], [i for one in sampled for i in one.chunk_ids])
         return Batch(
             self._retriever.token_ids(queries, "query"),
             self._retriever.token_ids([text for text, *_ in documents], "document"),
-            Identity(*(_hashed([document[field] for document in documents]) for field in (1, 2, 3))),
-            _known(known),
+            Identity(*(hashed([document[field] for document in documents]) for field in (1, 2, 3))),
+            self._positives.of([row["normalised_text_hash"] for row, _ in rows]),
             _teacher(sampled),
         )
 
@@ -121,36 +115,6 @@ class BatchMaker:
         return [found[at] for at in range(len(draws))]
 
 
-class _Positives:
-    """The known positives of a query: those of every row with the same words, and its own chunk."""
-
-    def __init__(self, tables: Tables) -> None:
-        import numpy as np
-
-        self._tables = tables
-        hashes = tables.triplets.hashed("normalised_text_hash")
-        self._order: NDArray[np.int64] = np.argsort(hashes, kind="stable").astype(np.int64)
-        self._hashes = hashes[self._order]
-
-    def of(self, rows: Sequence[dict[str, Any]]) -> list[list[str]]:
-        import numpy as np
-        import polars as pl
-
-        wanted = pl.Series([row["normalised_text_hash"] for row in rows]).hash(seed=0).to_numpy()
-        first = np.searchsorted(self._hashes, wanted, "left")
-        last = np.searchsorted(self._hashes, wanted, "right")
-        places = [self._order[a:b] for a, b in zip(first, last, strict=True)]
-        columns = self._tables.triplets.columns(("chunk_id", "positive_ids"), np.concatenate(places))
-        pairs = iter(zip(columns["chunk_id"], columns["positive_ids"], strict=True))
-        found = []
-        for own in places:
-            ids: dict[str, None] = {}
-            for chunk_id, positive_ids in (next(pairs) for _ in own):
-                ids |= dict.fromkeys([chunk_id, *positive_ids])
-            found.append(list(ids))
-        return found
-
-
 def _by_tables(tables: Sequence[Tables]) -> dict[Tables, list[int]]:
     found: dict[int, list[int]] = {}
     for at, one in enumerate(tables):
@@ -160,7 +124,7 @@ def _by_tables(tables: Sequence[Tables]) -> dict[Tables, list[int]]:
 
 def _chunks(tables: Tables, ids: Sequence[str]) -> list[tuple[str, str, str, str]]:
     """(text, document, text hash, cluster) of each."""
-    columns = tables.corpus.columns(("text", "document_id", "text_hash", "cluster_id"), tables.corpus.numbers(ids))
+    columns = tables.corpus.columns(("text", *IDENTITY), tables.corpus.numbers(ids))
     return list(zip(*columns.values(), strict=True))
 
 
@@ -168,28 +132,6 @@ def _refuse_empty(texts: Sequence[str], ids: Sequence[str]) -> None:
     empty = next((i for text, i in zip(texts, ids, strict=True) if not text.strip()), None)
     if empty is not None:
         raise UserError(f"The text of {empty} is empty, so it has no vector: make the release again without it.")
-
-
-def _hashed(values: Sequence[str]) -> "Tensor":
-    """(N,) numbers of at least 0, equal where the texts are."""
-    import polars as pl
-    import torch
-
-    return torch.from_numpy((pl.Series(values, dtype=pl.String).hash(seed=0).to_numpy() >> 1).astype("int64"))
-
-
-def _known(known: Sequence[Sequence[tuple[str, str, str]]]) -> Known:
-    """(B, P) of each identity, padded with -1."""
-    import torch
-
-    width = max(map(len, known))
-    fields = []
-    for field in range(3):
-        flat = _hashed([one[field] for ones in known for one in ones])
-        rows = torch.full((len(known), width), -1)
-        rows[torch.arange(width)[None] < torch.tensor([len(ones) for ones in known])[:, None]] = flat
-        fields.append(rows)
-    return Known(*fields)
 
 
 def _teacher(sampled: Sequence[Sampled]) -> "Tensor":

@@ -28,8 +28,8 @@ class Batch:
     """One process's share of a step: B queries, and N documents of each, its positive first, one query's after another.
 
     query_tokens: B rows of token ids; document_tokens: B * N rows. identity is of the documents, (B * N,);
-    known of the queries, (B, P). teacher (B, N): its scores of the query's own documents, NaN where there are none.
-    B and N are the same in every process. ValueError where documents are no multiple of queries.
+    known numbers queries by their place here. teacher (B, N): its scores of the query's own documents, NaN where there
+    are none. B and N are the same in every process. ValueError where documents are no multiple of queries.
     """
 
     query_tokens: list[list[int]]

@@ -1,12 +1,14 @@
 """Checkpoints of a run: `last`, from which it goes on, and `best`, the weights that scored highest when held out."""
 
 import json
+import os
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
+from builders.releases.manifests import write_json
 from drama_train.retriever import Retriever, save_retriever
 from drama_train.training.optimizer import load_optimizer, optimizer_tensors
 
@@ -33,7 +35,7 @@ def save_last(folder: Path, retriever: Retriever, optimizer: "torch.optim.AdamW"
     """Replace `last`. A run that is killed meanwhile still has the one before or this one, whole."""
     from safetensors.torch import save_file
 
-    new = _emptied(folder / "last.new")
+    new = _emptied(folder, "last")
     save_retriever(retriever, new / MODEL)
     save_file(optimizer_tensors(retriever.model, optimizer), new / OPTIMIZER)
     _finish(new, progress, folder / "last")
@@ -41,7 +43,7 @@ def save_last(folder: Path, retriever: Retriever, optimizer: "torch.optim.AdamW"
 
 def save_best(folder: Path, retriever: Retriever, progress: Progress) -> None:
     """Replace `best`, likewise; it has no optimizer."""
-    new = _emptied(folder / "best.new")
+    new = _emptied(folder, "best")
     save_retriever(retriever, new / MODEL)
     _finish(new, progress, folder / "best")
 
@@ -71,15 +73,24 @@ def load_last(checkpoint: Path, retriever: Retriever, optimizer: "torch.optim.Ad
         raise UserError(f"The optimizer of the checkpoint {checkpoint} cannot be read ({fault}): train anew.") from None
 
 
-def _emptied(folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
+def _emptied(folder: Path, name: str) -> Path:
+    """The empty folder of the next checkpoint. What `find` finds has its name by then, so that it is not emptied."""
+    place, new = folder / name, folder / f"{name}.new"
+    found = find(folder, name)
+    if found is not None and found != place:
+        shutil.rmtree(place, ignore_errors=True)
+        found.rename(place)
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    return new
 
 
 def _finish(new: Path, progress: Progress, place: Path) -> None:
-    """state.json is written last, then the names change."""
-    (new / STATE).write_text(json.dumps(asdict(progress), indent=1) + "\n")
+    """state.json is written last, when the others are on the disk; then the names change."""
+    for path in sorted(path for path in new.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    write_json(new / STATE, asdict(progress))
     old = place.with_name(place.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
     if place.exists():

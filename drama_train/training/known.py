@@ -24,31 +24,41 @@ class Identity:
 
 @dataclass(frozen=True)
 class Known:
-    """The identities of each query's known positives, (Q, P) each, padded with -1."""
+    """The known positives of queries, one after another: the number of the query, and the identity, (K,) each.
 
+    A list and not a table, since a query that stands in thousands of rows has thousands, and most have a few.
+    """
+
+    query: "Tensor"
     document: "Tensor"
     text: "Tensor"
     cluster: "Tensor"
 
-    def rows(self, first: int, last: int) -> "Known":
-        return Known(self.document[first:last], self.text[first:last], self.cluster[first:last])
+    def fields(self) -> "tuple[Tensor, Tensor, Tensor, Tensor]":
+        return self.query, self.document, self.text, self.cluster
 
-    def fields(self) -> "tuple[Tensor, Tensor, Tensor]":
-        return self.document, self.text, self.cluster
+    def rows(self, first: int, last: int) -> "Known":
+        """Those of the queries from `first` to before `last`, which are numbered from 0 then."""
+        inside = (self.query >= first) & (self.query < last)
+        return Known(self.query[inside] - first, self.document[inside], self.text[inside], self.cluster[inside])
 
 
 def excluded(known: Known, documents: Identity, own: "Tensor", *, repeats: bool) -> "Tensor":
     """(Q, C): documents that share an identity with a known positive of the query.
 
     repeats: also those whose text stood in an earlier column, so that a text counts once; a query's own documents
-    stay, and then it is the other copy that goes. One known positive after the other: the widest array is (Q, C).
+    stay, and then it is the other copy that goes.
     """
     import torch
 
-    found = torch.zeros((len(known.text), len(documents.text)), dtype=torch.bool, device=documents.text.device)
-    for of_queries, of_documents in zip(known.fields(), documents.fields(), strict=True):
-        for column in of_queries.T:
-            found |= (column[:, None] == of_documents[None]) & (column[:, None] >= 0)
+    found = torch.zeros((len(own), len(documents.text)), dtype=torch.bool, device=documents.text.device)
+    for of_positives, of_documents in zip(known.fields()[1:], documents.fields(), strict=True):
+        values, groups = torch.unique(of_documents, return_inverse=True)  # (G,) ascending, (C,)
+        places = torch.searchsorted(values, of_positives).clamp(max=len(values) - 1)  # (K,)
+        is_there = (values[places] == of_positives) & (of_positives >= 0)
+        marked = torch.zeros((len(own), len(values)), dtype=torch.bool, device=found.device)
+        marked[known.query[is_there], places[is_there]] = True
+        found |= marked[:, groups]
     if repeats:
         found |= _repeated(documents.text, own)
     return found

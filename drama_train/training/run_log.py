@@ -7,7 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from builders.cli.errors import UserError
 from builders.cli.progress import say
+from builders.store.parquet import write_bytes
 
 LOG = "log.jsonl"
 _SMOOTHED = 0.9  # of the seconds a step takes, for the time to go
@@ -89,17 +91,28 @@ class RunLog:
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """Every whole line of log.jsonl; a line that a kill cut off is left out."""
+    """Every whole line of log.jsonl; a line that a kill cut off is left out. UserError where another is damaged."""
     path = folder / LOG
     if not path.is_file():
         return []
-    whole = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
-    return [json.loads(line) for line in whole]
+    whole = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    return [_read(line, f"Line {number} of {path}") for number, line in enumerate(whole, start=1)]
+
+
+def _read(line: bytes, where: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+        if not isinstance(found, dict) or not isinstance(found.get("step"), int):
+            raise ValueError("it tells no step")
+    except ValueError as fault:
+        raise UserError(f"{where} is damaged ({fault}): take it out, or name another --out.") from None
+    return found
 
 
 def _drop_after(path: Path, step: int) -> None:
-    kept = [line for line in read_log(path.parent) if line["step"] <= step]
-    path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+    """Of a run that was stopped before its first checkpoint nothing is kept: step 0 is evaluated again."""
+    kept = [line for line in read_log(path.parent) if 0 < step >= line["step"]]
+    write_bytes(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
 
 
 def _events(folder: Path, step: int) -> Any:
@@ -108,7 +121,7 @@ def _events(folder: Path, step: int) -> Any:
     except ImportError:
         say("TensorBoard is not installed (pip install 'drama[train]'): the run is told in log.jsonl alone.")
         return None
-    return SummaryWriter(str(folder), purge_step=step + 1)
+    return SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
 
 
 def _clock(seconds: float) -> str:

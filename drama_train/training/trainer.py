@@ -61,24 +61,30 @@ def train(work: Work) -> Progress:
         RunLog(work.folder, work.plan.steps, progress.step, is_first=is_first) as log,
         Prefetched(work.mixture, make) as steps,
     ):
-        if progress.step == 0:
-            _evaluate(work, progress, log)
+        if progress.step == 0 and _evaluate(work, progress, log) and is_first:
+            save_best(work.checkpoints, work.retriever, progress)
+        start = time.perf_counter()
         for step in steps:
             if progress.step >= work.plan.steps or _is_over(work.plan, progress):
                 break
-            log.step(_step(work, model, optimizer, step, progress))
+            log.step(_step(work, model, optimizer, step, progress, start))
             is_last = progress.step == work.plan.steps
             if progress.step % work.plan.evaluate_every == 0 or is_last:
-                _evaluate(work, progress, log)
+                is_best = _evaluate(work, progress, log)
                 if is_first:
                     save_last(work.checkpoints, work.retriever, optimizer, progress)
+                    if is_best:  # in this order, so that a run that is killed between them has what `best` should be
+                        save_best(work.checkpoints, work.retriever, progress)
+            start = time.perf_counter()
     return progress
 
 
-def _step(work: Work, model: Any, optimizer: "torch.optim.AdamW", step: Step, progress: Progress) -> StepFacts:
+def _step(
+    work: Work, model: Any, optimizer: "torch.optim.AdamW", step: Step, progress: Progress, start: float
+) -> StepFacts:
+    """start: when the step before was done, so that waiting for this one's batch counts too."""
     import torch
 
-    start = time.perf_counter()
     plan = work.plan
     # so that dropout of a resumed run is that of an uninterrupted one
     torch.manual_seed(id_number(plan.seed, f"{step.number}/{processes.rank()}", "dropout"))
@@ -101,12 +107,12 @@ def _step(work: Work, model: Any, optimizer: "torch.optim.AdamW", step: Step, pr
     return StepFacts(step.number, result.loss, rate, norm, tokens, seconds, _peak_memory(work.retriever), streams)
 
 
-def _evaluate(work: Work, progress: Progress, log: RunLog) -> None:
-    """The first process evaluates; all learn whether it is the best so far."""
+def _evaluate(work: Work, progress: Progress, log: RunLog) -> bool:
+    """Whether the model is the best so far. The first process evaluates; all learn it."""
     import torch
 
     if work.evaluate is None:
-        return
+        return False
     score = torch.zeros((), dtype=torch.float64, device=work.retriever.device)
     scores: Mapping[str, float] = {}
     if processes.rank() == 0:
@@ -117,9 +123,8 @@ def _evaluate(work: Work, progress: Progress, log: RunLog) -> None:
     progress.evaluations_since = 0 if is_best else progress.evaluations_since + 1
     if is_best:
         progress.best_score, progress.best_step = value, progress.step
-        if processes.rank() == 0:
-            save_best(work.checkpoints, work.retriever, progress)
     log.heldout(progress.step, scores, is_best=is_best)
+    return is_best
 
 
 def _is_over(plan: Plan, progress: Progress) -> bool:
@@ -136,7 +141,22 @@ def _resumed(work: Work, optimizer: "torch.optim.AdamW") -> Progress:
         work.mixture.load(progress.mixture)
     except (ValueError, KeyError, TypeError) as fault:
         raise UserError(f"The checkpoint {checkpoint} is of another mixture ({fault}): name another --out.") from None
+    if progress.best_score is not None and processes.rank() == 0:
+        _check_best(work, progress)
     return progress
+
+
+def _check_best(work: Work, progress: Progress) -> None:
+    """`best` is what `last` says it is; it is saved now where a kill came between the two."""
+    best = find(work.checkpoints, "best")
+    if best is not None and read_progress(best).step == progress.best_step:
+        return
+    if progress.step != progress.best_step:
+        raise UserError(
+            f"The best checkpoint of {work.folder}, of step {progress.best_step}, is gone or another one: name another "
+            "--out to train anew."
+        )
+    save_best(work.checkpoints, work.retriever, progress)
 
 
 def _maker_of_share(work: Work) -> Callable[[list[Draw]], Any]:

@@ -1,6 +1,7 @@
 """Steps small enough to be computed twice: a tiny Llama, batches of unequal texts, the plain gradient of all of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -64,7 +65,7 @@ def make_batch(queries: int, seed: int) -> Batch:
     hashes = torch.tensor([hash(tuple(one)) % (2**62) for one in texts])  # of integers: the same in every process
     identity = Identity(torch.arange(columns) + 1000 * seed, hashes, torch.tensor([number(6) for _ in range(columns)]))
     first = torch.arange(queries) * (1 + NEGATIVES)
-    known = Known(*(torch.stack([one[first], torch.full((queries,), -1)], 1) for one in identity.fields()))
+    known = Known(torch.arange(queries), *(one[first] for one in identity.fields()))
     teacher = torch.rand(queries, 1 + NEGATIVES, generator=draw, dtype=torch.float64)
     return Batch([text() for _ in range(queries)], texts, identity, known, teacher)
 
@@ -75,9 +76,16 @@ def joined(batches: Sequence[Batch]) -> Batch:
         [row for b in batches for row in b.query_tokens],
         [row for b in batches for row in b.document_tokens],
         Identity(*(torch.cat(parts) for parts in zip(*(b.identity.fields() for b in batches), strict=True))),
-        Known(*(torch.cat(parts) for parts in zip(*(b.known.fields() for b in batches), strict=True))),
+        _joined_known(batches),
         torch.cat([b.teacher for b in batches if b.teacher is not None]),
     )
+
+
+def _joined_known(batches: Sequence[Batch]) -> Known:
+    """Queries are numbered on from those of the batches before."""
+    starts = [sum(len(b.query_tokens) for b in batches[:at]) for at in range(len(batches))]
+    numbered = [replace(b.known, query=b.known.query + start) for b, start in zip(batches, starts, strict=True)]
+    return Known(*(torch.cat(parts) for parts in zip(*(known.fields() for known in numbered), strict=True)))
 
 
 def plain_step(model: Any, batch: Batch, objective: Objective, compute: Compute) -> float:

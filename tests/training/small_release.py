@@ -1,6 +1,7 @@
 """A release to train on in seconds: three methods, two languages, queries of the words of their chunk."""
 
 import random
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,26 @@ TRAIN, HELDOUT = 40, 8
 WORDS = "river mountain cold north query passage find rivers write about asks model road snow wind lake".split()
 
 
-def write_small_release(folder: Path, *, name: str = "small", heldout: int = HELDOUT, seed: int = 0) -> Path:
-    """`TRAIN` chunks with a query each, one row in four judged; two rows ask the same query of different chunks."""
+def write_small_release(
+    folder: Path,
+    *,
+    name: str = "small",
+    heldout: int = HELDOUT,
+    seed: int = 0,
+    worded: Mapping[int, str] | None = None,
+) -> Path:
+    """`TRAIN` chunks with a query each, one row in four judged; two rows ask the same query of different chunks.
+
+    worded: the hashes of the normalised texts of queries for training, by their number.
+    """
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for split, count in (("train", TRAIN), ("heldout", heldout)):
         chunks = [_chunk(split, number, seed) for number in range(count)]
         queries = [_query(chunk, number, seed) for number, chunk in enumerate(chunks)]
         if count > 1:
             queries[1] |= {key: queries[0][key] for key in ("text", "text_hash", "normalised_text_hash")}
+        for number, words in (worded or {}).items() if split == "train" else ():
+            queries[number]["normalised_text_hash"] = words
         rows["corpus", split] = chunks
         rows["queries", split] = queries
         rows["triplets", split] = [_triplet(queries[at], chunks, at) for at in range(count)]

@@ -1,6 +1,7 @@
 """Batches of a release: sampled by seed, triplet and epoch; texts, identities and known positives by hand."""
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from drama_train.retriever import Retriever
 from drama_train.training.batches import BatchMaker, sample
 from drama_train.training.known import excluded
 from drama_train.training.mixture import Draw
+from drama_train.training.releases import open_release
 from drama_train.training.shares import read_shares
-from drama_train.training.streams import KindStream, Tables, train_streams
+from drama_train.training.streams import KindStream, Tables, open_tables, train_streams
 from tests.release_making import expected_rows
+from tests.training.small_release import write_small_release
 
 ROW = {
     "triplet_id": "q+sent",
@@ -69,7 +72,7 @@ def test_streams_are_kinds_of_train_rows(streams: list[KindStream], small_releas
 
 
 def test_a_batch_holds_what_its_rows_say(
-    streams: list[KindStream], small_tables: Tables, tiny: Retriever, small_release: object
+    streams: list[KindStream], small_tables: Tables, tiny: Retriever, small_release: Path
 ) -> None:
     draws = [Draw(number, int(row), 0) for number, one in enumerate(streams) for row in one.stream.rows[:3]]
     maker = BatchMaker(streams, tiny, 2, seed=5)
@@ -90,7 +93,7 @@ def test_a_batch_holds_what_its_rows_say(
 
 
 def test_positives_of_the_same_query_elsewhere_are_masked(
-    streams: list[KindStream], tiny: Retriever, small_release: object
+    streams: list[KindStream], tiny: Retriever, small_release: Path
 ) -> None:
     """Rows 0 and 1 ask the same query of two chunks: neither chunk is a negative of the other row."""
     rows = expected_rows(small_release, "triplets", "train")
@@ -108,6 +111,47 @@ def test_positives_of_the_same_query_elsewhere_are_masked(
     for row in range(8):
         known = {texts[chunk_id] for chunk_id in positives[row]}
         assert mask[row].tolist() == [texts[chunk_id] in known for chunk_id in chosen]
+
+
+def test_positives_that_another_release_knows_are_masked(
+    small_tables: Tables, tiny: Retriever, small_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 1 of one release asks what row 3 of the other asks: neither's positive is a negative of the other."""
+    import datasets
+    import torch
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    words = expected_rows(small_release, "triplets", "train")[3]["normalised_text_hash"]
+    second = write_small_release(tmp_path / "other", name="other", seed=9, worded={1: words})
+    tables = [small_tables, open_tables(open_release(str(second)))]
+    streams = train_streams(tables, read_shares("rows"), 1.0)
+    asked = [("other", 1), ("other", 2), ("small", 3)]
+    draws = {
+        (one.kind.release, row): Draw(number, row, 0)
+        for number, one in enumerate(streams)
+        for row in one.stream.rows.tolist()
+        if (one.kind.release, row) in asked
+    }
+    batch = BatchMaker(streams, tiny, 1, seed=0).make([draws[one] for one in asked])
+    mask = excluded(batch.known, batch.identity, torch.arange(6).view(3, 2), repeats=False)
+    assert mask[:, [0, 2, 4]].tolist() == [[True, False, True], [False, True, False], [True, False, True]]
+
+
+def test_a_query_of_many_rows_has_all_their_positives_masked(tmp_path: Path, tiny: Retriever) -> None:
+    """A sentence that stands in every chunk is no reason to hold a wide table of its positives for all queries."""
+    import datasets
+    import torch
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+        release = write_small_release(tmp_path / "same", worded=dict.fromkeys(range(2, 40), "f" * 32))
+        tables = open_tables(open_release(str(release)))
+    streams = train_streams([tables], read_shares("rows"), 1.0)
+    draws = [Draw(n, row, 0) for row in range(4) for n, one in enumerate(streams) if row in one.stream.rows]
+    batch = BatchMaker(streams, tiny, 2, seed=0).make(draws)
+    assert torch.bincount(batch.known.query).tolist() == [2, 2, 38, 38]
+    mask = excluded(batch.known, batch.identity, torch.arange(12).view(4, 3), repeats=False)
+    assert mask[2:, [0, 3]].sum() == 0 and mask[2:, [6, 9]].all()
 
 
 def test_an_empty_text_is_refused(streams: list[KindStream], tiny: Retriever, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,7 +126,7 @@ def test_known_positives_and_their_twins_are_no_negatives() -> None:
         text=torch.tensor([10, 20, 30, 10, 40]),
         cluster=torch.tensor([7, 8, 7, 9, -1]),
     )
-    known = Known(*(torch.tensor(rows) for rows in ([[1, -1], [2, 3]], [[10, -1], [-1, -1]], [[7, -1], [-1, -1]])))
+    known = Known(*(torch.tensor(rows) for rows in ([0, 1, 1], [1, 2, 3], [10, -1, -1], [7, -1, -1])))
     own = torch.tensor([[0], [1]])
     found = excluded(known, columns, own, repeats=False)
     assert found.tolist() == [[True, False, True, True, False], [False, True, True, False, False]]
@@ -135,9 +135,9 @@ def test_known_positives_and_their_twins_are_no_negatives() -> None:
 def test_a_text_that_stands_twice_counts_once_and_the_own_copy_stays() -> None:
     text = torch.tensor([5, 6, 5, 7, 6])
     columns = Identity(torch.arange(5), text, torch.full((5,), -1))
-    nothing = torch.full((2, 1), -1)
+    nothing = torch.zeros(0, dtype=torch.long)
     own = torch.tensor([[0, 1], [2, 4]])
-    found = excluded(Known(nothing, nothing, nothing), columns, own, repeats=True)
+    found = excluded(Known(nothing, nothing, nothing, nothing), columns, own, repeats=True)
     assert found.tolist() == [[False, False, True, False, True], [True, True, False, False, False]]
 
 

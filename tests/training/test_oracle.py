@@ -28,8 +28,9 @@ def _batch() -> Batch:
     """Texts that stand twice stay in it, which we encode once; none is masked, as the oracle masks none."""
     batch = make_batch(QUERIES, seed=1)
     numbers = torch.arange(len(batch.document_tokens))
-    nothing = torch.full((QUERIES, 1), -1)
-    return replace(batch, identity=Identity(numbers, numbers, numbers), known=Known(nothing, nothing, nothing))
+    nothing = torch.zeros(0, dtype=torch.long)
+    known = Known(nothing, nothing, nothing, nothing)
+    return replace(batch, identity=Identity(numbers, numbers, numbers), known=known)
 
 
 def _oracle(objective: Objective, dtype: torch.dtype, **sizes: int | None) -> tuple[float, dict[str, torch.Tensor]]:

@@ -1,6 +1,8 @@
 """A run: it learns, resumed equals uninterrupted bit for bit, and it stops where a loss is no number."""
 
 import json
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,7 @@ import torch
 from builders.cli.errors import UserError
 from drama_train.retriever import Retriever, Settings, load_retriever
 from drama_train.training.batches import BatchMaker
-from drama_train.training.checkpoints import MODEL, find
+from drama_train.training.checkpoints import MODEL, Progress, find, save_best
 from drama_train.training.loss import Objective
 from drama_train.training.mixture import Mixture
 from drama_train.training.plan import Plan
@@ -117,6 +119,81 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, small_tables: Tables, tiny
         assert not torch.equal(found[name], start[name])
 
 
+def test_a_run_stopped_before_its_first_checkpoint_is_told_once(
+    tmp_path: Path, small_tables: Tables, tiny_folder: Path
+) -> None:
+    with pytest.raises(_Stopped):
+        train(_work(tmp_path, small_tables, tiny_folder, evaluate=_scores(0.1)))
+    assert [line["step"] for line in read_log(tmp_path)] == [0, 1, 2, 3]
+    train(_work(tmp_path, small_tables, tiny_folder, replace(PLAN, steps=3), _scores(0.1, 0.2)))
+    assert [line["step"] for line in read_log(tmp_path)] == [0, 1, 2, 3, 3]
+    assert _events(tmp_path, "heldout/ndcg_at_10") == [(0, pytest.approx(0.1)), (3, pytest.approx(0.2))]
+    assert [step for step, _ in _events(tmp_path, "loss")] == [1, 2, 3]
+
+
+def _events(folder: Path, name: str) -> list[tuple[int, float]]:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    return [(one.step, one.value) for one in events.Scalars(name)]
+
+
+def test_waiting_for_a_batch_is_part_of_a_step(tmp_path: Path, small_tables: Tables, tiny_folder: Path) -> None:
+    """Or the rate that is told is not that of the run, and the end comes later than was said."""
+    work = _work(tmp_path, small_tables, tiny_folder, replace(PLAN, steps=4))
+    make = work.maker.make
+
+    def slow(draws: Any) -> Any:
+        time.sleep(0.5)
+        return make(draws)
+
+    work.maker.make = slow  # type: ignore[method-assign]
+    start = time.perf_counter()
+    progress = train(work)
+    assert 2 <= progress.seconds <= time.perf_counter() - start
+    assert sum(line["seconds"] for line in read_log(tmp_path)) == pytest.approx(progress.seconds)
+
+
+@pytest.mark.parametrize("which", ["step 6", "none", "step 0"])
+def test_a_kill_between_last_and_best_is_made_good(
+    tmp_path: Path, small_tables: Tables, tiny_folder: Path, which: str
+) -> None:
+    """`last` says that step 6 is the best, and `best` is an older one or none: its weights are those of `last`."""
+    with pytest.raises(_Stopped):
+        train(_work(tmp_path, small_tables, tiny_folder, evaluate=_scores(0.1, 0.2, 0.3)))
+    best = tmp_path / "checkpoints" / "best"
+    if which != "step 6":
+        shutil.rmtree(best)
+    if which == "step 0":
+        save_best(tmp_path / "checkpoints", load_retriever(str(tiny_folder)), Progress(best_score=0.1))
+    work = _work(tmp_path, small_tables, tiny_folder, evaluate=_scores(0.2, 0.1))
+    expected = _weights(work.retriever)
+    assert train(work).best_step == 6
+    found = _weights(load_retriever(str(best / MODEL)))
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_best_checkpoint_that_is_gone_is_not_passed_over(
+    tmp_path: Path, small_tables: Tables, tiny_folder: Path
+) -> None:
+    with pytest.raises(_Stopped):
+        train(_work(tmp_path, small_tables, tiny_folder, evaluate=_scores(0.1, 0.3, 0.2)))
+    shutil.rmtree(tmp_path / "checkpoints" / "best")
+    with pytest.raises(UserError, match=r"best checkpoint of .*, of step 3, is gone or another one"):
+        train(_work(tmp_path, small_tables, tiny_folder, evaluate=_scores(0.1)))
+
+
+@pytest.mark.parametrize("line", [b"{", b"{}", b"[]", b'{"step": "1"}', b"\xff"])
+def test_a_damaged_log_is_named(tmp_path: Path, small_tables: Tables, tiny_folder: Path, line: bytes) -> None:
+    with pytest.raises(_Stopped):
+        train(_work(tmp_path, small_tables, tiny_folder, evaluate=_scores(0.1, 0.3)))
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(log.read_bytes() + line + b"\n")
+    with pytest.raises(UserError, match=r"Line 9 of .*log.jsonl is damaged \(.*\): take it out"):
+        train(_work(tmp_path, small_tables, tiny_folder, evaluate=_scores(0.1)))
+
+
 def test_best_is_the_model_of_the_best_score(tmp_path: Path, small_tables: Tables, tiny_folder: Path) -> None:
     seen: list[dict[str, torch.Tensor]] = []
     scores = iter([0.1, 0.6, 0.2, 0.3, 0.4])
@@ -198,3 +275,25 @@ def test_a_kill_between_two_renames_loses_nothing(tmp_path: Path, small_tables: 
     assert find(folder, "last") == folder / "last.new"
     assert train(_work(tmp_path, small_tables, tiny_folder, evaluate=_scores(0.3, 0.2, 0.1))).step == 12
     assert sorted(path.name for path in folder.iterdir()) == ["best", "last"]
+
+
+def test_two_kills_between_renames_lose_nothing(
+    tmp_path: Path, small_tables: Tables, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second comes while the checkpoint that the first left under another name would be emptied."""
+    folder = tmp_path / "checkpoints"
+    with pytest.raises(_Stopped):
+        train(_work(tmp_path, small_tables, tiny_folder, evaluate=_scores(0.1, 0.3)))
+    (folder / "last").rename(folder / "last.new")
+
+    def half(path: Path, **_: Any) -> None:
+        if (path / MODEL).exists():
+            rmtree(path / MODEL)
+            raise _Stopped
+
+    rmtree = shutil.rmtree
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", half)
+        with pytest.raises(_Stopped):
+            train(_work(tmp_path, small_tables, tiny_folder, evaluate=_scores(0.3, 0.2, 0.1)))
+    assert train(_work(tmp_path, small_tables, tiny_folder, evaluate=_scores(0.3, 0.2, 0.1))).step == 12
