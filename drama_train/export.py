@@ -109,13 +109,15 @@ def _fill(config: Export, name: str, folder: Path) -> None:
     if config.onnx:
         write_onnx(retriever, folder)
     findings = _checked(folder, config.tolerance)
-    fit = not scores.rows or bool(revisions_of(source) & scores.revisions)
+    fit = not scores.rows or scores.are_of(revisions_of(source), retriever.settings)
     facts = card_facts(source, retriever, config.licences(), findings, scores_fit=fit)
     write_run(source, folder)
     write_card(folder, facts, name=name, repository=config.repository, dtype=config.dtype, scores=scores)
     write_manifest(folder, name, facts["licence"]["strictest"], facts["run"])
     if not fit:
-        say(f"Warning: {config.scores} scored other weights than {source.model}, and the card says so.")
+        say(
+            f"Warning: {config.scores} scored other weights than {source.model}, or read texts otherwise; the card says so."
+        )
     if unknown := facts["licence"]["unknown"]:
         say(f"The card says that the licence of {' and of '.join(unknown)} is not recorded: --licence tells it.")
 

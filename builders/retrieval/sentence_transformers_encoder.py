@@ -22,13 +22,16 @@ from builders.retrieval.minilm import pinned_retriever, retriever_weights
 
 
 class SentenceTransformersEncoder:
-    """Batches are sorted by length (sentence-transformers does it) and padded to their own longest text."""
+    """Batches are sorted by length (sentence-transformers does it) and padded to their own longest text.
 
-    def __init__(self, options: EncoderOptions) -> None:
+    device: cpu or cuda; None for what sentence-transformers finds.
+    """
+
+    def __init__(self, options: EncoderOptions, device: str | None = None) -> None:
         self._pinned = pinned_retriever(options.model, options.revision)
         self.model = shown(self._pinned)
         self.truncated = 0
-        self._options = options
+        self._options, self._device = options, device
         self._loaded: Any = None
         self._dtype = resolved(options.dtype)
 
@@ -108,7 +111,7 @@ class SentenceTransformersEncoder:
         logging.disable_progress_bar()  # loading is quick; the stage shows its own progress
         source, revision = retriever_weights(self._pinned, weights_of)
         arguments = {"dtype": getattr(torch, self._dtype), **read_engine_args(self._options.engine_args)}
-        loaded: Any = SentenceTransformer(source, revision=revision, model_kwargs=arguments)
+        loaded: Any = SentenceTransformer(source, revision=revision, device=self._device, model_kwargs=arguments)
         _without_chat_template(loaded)
         if self._options.max_length is not None:
             longest = loaded.max_seq_length

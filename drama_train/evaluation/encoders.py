@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from builders.cli.errors import UserError
 from builders.cli.progress import say
@@ -89,7 +89,7 @@ class RetrieverEncoder:
             "settings": asdict(self._settings) if self._settings else "of the revision",
             "max_length": self._max_length,
             "role": role,
-            "dtype": "bfloat16" if self._device.startswith("cuda") else "float32",
+            "dtype": _dtype(self._device),
         }
 
     def encode(self, texts: Sequence[str], role: "Role") -> "NDArray[np.float32]":
@@ -133,9 +133,14 @@ def open_encoder(spec: Spec, *, device: str, max_length: int | None = None) -> T
     from builders.retrieval.encoders import EncoderOptions
     from builders.retrieval.sentence_transformers_encoder import SentenceTransformersEncoder
 
+    options = EncoderOptions(model=spec.source, dtype=_dtype(device))
     if max_length is not None:
-        longest = SentenceTransformersEncoder(EncoderOptions(model=spec.source)).longest
+        longest = SentenceTransformersEncoder(options, device).longest
         if longest is not None and longest < max_length:
             say(f"{spec.name} reads {longest:,} tokens of a text, not {max_length:,}")
             max_length = longest
-    return SentenceTransformersEncoder(EncoderOptions(model=spec.source, max_length=max_length))
+    return SentenceTransformersEncoder(replace(options, max_length=max_length), device)
+
+
+def _dtype(device: str) -> Literal["float32", "bfloat16"]:
+    return "bfloat16" if device.startswith("cuda") else "float32"

@@ -7,7 +7,7 @@ from pathlib import Path
 from builders.cli.errors import UserError
 from builders.quality.evaluation_sets import MTEB, check_names, named_specs
 from drama_train.evaluation.long_context import DOCUMENTS, LENGTHS, TESTS, Test, long_context_set
-from drama_train.evaluation.sets import EvaluationSet, heldout_set
+from drama_train.evaluation.sets import EvaluationSet, heldout_set, rehearsal
 
 RELEASE = "release:"
 HUB = "hf://"
@@ -124,7 +124,10 @@ def _long(test: Test, length: int, opening: Opening) -> Callable[[], EvaluationS
                 exit_code=2,
             )
         counter = opening.counter()
-        sizes = {} if opening.limit is None else {"documents": min(DOCUMENTS, max(2, opening.limit))}
-        return long_context_set(test, length, counter.counts, counter.name, **sizes)
+        if opening.limit is None or opening.limit >= DOCUMENTS:
+            return long_context_set(test, length, counter.counts, counter.name)
+        few = max(2, opening.limit)
+        made = long_context_set(test, length, counter.counts, counter.name, documents=few)
+        return replace(made, notes=(*made.notes, rehearsal(few)))
 
     return opened

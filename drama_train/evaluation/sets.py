@@ -111,7 +111,7 @@ class EvaluationSet:
             languages={query: self.languages[query] for query in kept},
             document_languages=self.document_languages and {document: spoken[document] for document in documents},
             revision=f"{self.revision}-first-{limit}",
-            notes=(*self.notes, f"a rehearsal of {limit:,} queries: its scores are no result"),
+            notes=(*self.notes, rehearsal(limit)),
         )
 
 
@@ -162,6 +162,11 @@ def heldout_set(release: "Release") -> EvaluationSet:
         revision=f"{release.title} {release.content_hash}, {HARD_NEGATIVES} negatives",
         notes=notes,
     )
+
+
+def rehearsal(queries: int) -> str:
+    """The note of a set that was limited."""
+    return f"a rehearsal of {queries:,} queries: its scores are no result"
 
 
 def unreachable(count: int) -> str:

@@ -27,8 +27,8 @@ def card_facts(
 ) -> Facts:
     """Of the run nothing is guessed: what it does not record is None, and the card says so.
 
-    scores_fit: whether the scores are of these weights. licences: of the model that training began from and of
-    releases, by name, where the run records none. UserError where one is given for what the run does not name.
+    scores_fit: whether the scores are of these weights and settings. licences: of the model that training began from
+    and of releases, by name, where the run records none. UserError where one is given for what the run does not name.
     """
     run = redacted(dict(source.facts))
     model, releases = run.get("model"), run.get("releases") or []

@@ -56,7 +56,10 @@ def _scores(facts: Mapping[str, Any], scores: Scores) -> Iterator[str]:
     if not scores.rows:
         yield "It was exported without scores: how well it finds is not told here."
     elif not facts["scores_fit"]:
-        yield "The scores are of other weights than those that were exported: compare the revisions below."
+        yield (
+            "The scores are of other weights than those that were exported, or of the same read otherwise (layers, "
+            "attention, pooling, prefixes, tokens): compare the systems below."
+        )
     if facts["checkpoint"] == "best" and facts["run"].get("best_score") is not None:
         yield (
             "The checkpoint was chosen by its score on held-out queries of the training data, so that score flatters "

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from builders.cli.errors import UserError
+from builders.store.schemas import first_fault
+from drama_train.retriever import Settings
 
 SCORES_FILE = "scores.json"
 METRICS = {"ndcg_at_10": "nDCG@10", "recall_at_100": "recall@100", "mrr_at_10": "MRR@10", "accuracy_at_1": "accuracy@1"}
@@ -14,7 +16,7 @@ METRICS = {"ndcg_at_10": "nDCG@10", "recall_at_100": "recall@100", "mrr_at_10": 
 
 @dataclass(frozen=True)
 class Scores:
-    """Rows of the card's tables, whose cells are plain text. `revisions`: hashes of the weights that were scored."""
+    """Rows of the card's tables, whose cells are plain text."""
 
     rows: tuple[tuple[str, ...], ...]
     """System, set, dimension, queries, then one of each metric."""
@@ -24,10 +26,17 @@ class Scores:
     """First system, second, set, the first's nDCG@10 minus the second's, and whether the set can tell."""
     systems: tuple[tuple[str, str, str], ...]
     """Name, model, revision."""
+    notes: tuple[tuple[str, str], ...] = ()
+    """Set, and what a reader of its scores should know."""
+    read_as: tuple[Any, ...] = ()
+    """Of each system, what else determined its vectors of documents; {} of BM25."""
 
-    @property
-    def revisions(self) -> frozenset[str]:
-        return frozenset(revision for _, _, revision in self.systems)
+    def are_of(self, revisions: frozenset[str], settings: Settings) -> bool:
+        """Whether a system is the weights of one of those hashes, all of its layers, read as `settings` say."""
+        return any(
+            revision in revisions and _is_read_as(told, settings)
+            for (_, _, revision), told in zip(self.systems, self.read_as, strict=True)
+        )
 
 
 NONE = Scores((), (), (), ())
@@ -42,15 +51,30 @@ def read_scores(folder: Path) -> Scores:
         )
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
+        if fault := first_fault("scores", told):
+            raise ValueError(fault)
         sets = {str(one["name"]): one for one in told["sets"]}
         return Scores(
             tuple(_row(one, sets) for one in told["scores"] if one["not_run"] is None),
             tuple(row for one in told["scores"] if one["not_run"] is None for row in _languages(one, told, sets)),
             tuple(_difference(one) for one in told["differences"] if one["metric"] == "ndcg_at_10"),
             tuple((str(one["name"]), str(one["model"]), str(one["revision"])) for one in told["systems"]),
+            tuple((str(one["name"]), str(note)) for one in told["sets"] for note in one["notes"]),
+            tuple(one["settings"].get("document", {}) for one in told["systems"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as fault:
-        raise UserError(f"{path} is damaged ({type(fault).__name__}: {fault}): evaluate again.") from None
+    except KeyError as lost:
+        raise UserError(f"{path} is damaged (it tells nothing of {lost}): evaluate again.") from None
+    except ValueError as wrong:
+        raise UserError(f"{path} is damaged ({wrong}): evaluate again.") from None
+
+
+def _is_read_as(told: Any, settings: Settings) -> bool:
+    own = told.get("settings") if isinstance(told, Mapping) else None
+    if not isinstance(own, Mapping) or told.get("layers") is not None:
+        return False
+    same = ("attention", "pooling", "query_prefix", "document_prefix")
+    longest = told.get("max_length") or own.get("max_length")
+    return longest == settings.max_length and all(own.get(name) == getattr(settings, name) for name in same)
 
 
 def _row(score: Mapping[str, Any], sets: Mapping[str, Any]) -> tuple[str, ...]:

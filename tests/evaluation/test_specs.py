@@ -7,7 +7,7 @@ import pytest
 
 from builders.cli.errors import UserError
 from drama_train.evaluation import specs
-from drama_train.evaluation.opening import Opening, named_sets
+from drama_train.evaluation.opening import Opening, TokenCounter, named_sets
 from drama_train.evaluation.specs import Options, Spec, model_folder, read_specs
 
 
@@ -129,3 +129,12 @@ def test_what_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
         needle.open()
     with pytest.raises(UserError, match=r"does not follow release.schema.json"):
         release.open()
+
+
+@pytest.mark.parametrize(("limit", "asked", "is_rehearsal"), [(None, 50, False), (4, 4, True), (50, 50, False)])
+def test_a_test_of_few_long_texts_is_called_a_rehearsal(limit: int | None, asked: int, is_rehearsal: bool) -> None:
+    counter = TokenCounter(lambda texts: [len(text.split()) for text in texts], "words")
+    (named,) = named_sets(["passkey:256"], Opening(limit=limit, counter=lambda: counter))
+    made = named.open()
+    assert len(made.queries) == len(made.documents) == asked
+    assert (f"a rehearsal of {asked} queries: its scores are no result" in made.notes) is is_rehearsal

@@ -58,30 +58,46 @@ def write_run(folder: Path, retriever: Retriever, facts: dict[str, Any] | None =
     return folder
 
 
-def scores_of(revision: str) -> dict[str, Any]:
-    """scores.json of an evaluation of the weights of that revision beside BM25."""
+def scores_of(revision: str, settings: Settings = SETTINGS, **changed: Any) -> dict[str, Any]:
+    """scores.json of an evaluation of those weights, read as `settings` but for `changed`, beside BM25."""
 
     def interval(mean: float) -> dict[str, float]:
         return {"mean": mean, "low": mean - 0.1, "high": mean + 0.1}
 
+    read_as = {"layers": None, "settings": asdict(settings), "max_length": None} | changed
     metrics = {"ndcg_at_10": interval(0.5), "recall_at_100": interval(0.8), "mrr_at_10": interval(0.4)}
-    score = {"system": "trained", "set": "guides", "dim": 128, "not_run": None, "metrics": metrics}
+    score = {"system": "trained", "set": "guides", "dim": 128, "queries_file": "queries/a.parquet", "not_run": None}
+    score |= {"metrics": metrics}
     languages = [{"language": code, "queries": count, "documents": 9} for code, count in (("de", 40), ("en", 60))]
     return {
         "systems": [
-            {"name": "trained", "model": "model", "revision": revision, "dim": 128},
-            {"name": "bm25", "model": "bm25", "revision": "lucene", "dim": None},
+            {"name": "trained", "kind": "retriever", "model": "model", "revision": revision, "dim": 128}
+            | {"settings": {"query": read_as, "document": read_as}},
+            {"name": "bm25", "kind": "bm25", "model": "bm25", "revision": "lucene", "dim": None, "settings": {}},
         ],
-        "sets": [{"name": "guides", "queries": 100, "languages": languages}],
+        "sets": [
+            {"name": "guides", "revision": "r1", "queries": 100, "documents": 18, "max_length": None}
+            | {"languages": languages, "notes": ["a rehearsal of 100 queries: its scores are no result"]}
+        ],
         "scores": [
             score | {"languages": {"de": interval(0.3), "en": interval(0.6)}},
             score | {"dim": 64, "languages": {"de": interval(0.2), "en": interval(0.5)}},
             score
-            | {"set": "long", "dim": None, "not_run": "longer than its positions", "metrics": {}, "languages": {}},
+            | {
+                "set": "long",
+                "dim": None,
+                "queries_file": None,
+                "not_run": "longer than its positions",
+                "metrics": {},
+                "languages": {},
+            },
         ],
         "differences": [
             {"first": "trained", "second": "bm25", "set": "guides", "metric": metric, "mean": -0.05, "low": -0.1}
             | {"high": 0.01, "is_resolved": False}
             for metric in ("ndcg_at_10", "mrr_at_10")
         ],
+        "interval": {"level": 0.95, "resamples": 10_000, "seed": 0},
+        "made_with": {},
+        "finished": "2026-01-02T03:04:05+00:00",
     }

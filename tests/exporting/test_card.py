@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from drama_train.exporting.curves import curve_of, curve_plots, smoothed
 from drama_train.exporting.facts import base_of, card_facts, licence_facts
 from drama_train.exporting.scores import NONE, Scores, read_scores
 from drama_train.exporting.sources import Source, open_source
-from drama_train.retriever import Retriever
+from drama_train.retriever import Retriever, Settings
 from tests.exporting.making import facts_of, scores_of
 
 HOSTILE = "<script>alert(1)</script> | [x](http://evil) `` ``` \n# head \u202e"
@@ -85,7 +86,8 @@ def test_text_of_others_stays_text(retriever: Retriever, tmp_path: Path) -> None
     facts["mixture"]["streams"][0]["name"] = HOSTILE
     facts["model"] |= {"id": HOSTILE, "licence": "MIT"}
     facts |= {"hardware": HOSTILE, "plan": {"x": HOSTILE}, "made_with": {"git_commit": HOSTILE}}
-    scores = Scores((*[(HOSTILE, HOSTILE, "8", "2", "1", "1", "1", "1")],), (), (), ((HOSTILE, HOSTILE, HOSTILE),))
+    rows = ((HOSTILE, HOSTILE, "8", "2", "1", "1", "1", "1"),)
+    scores = Scores(rows, (), (), ((HOSTILE, HOSTILE, HOSTILE),), ((HOSTILE, HOSTILE),))
     text = card(Source("m", tmp_path, "best", {}, facts), retriever, tmp_path / "card", scores)
     prose = re.sub(r"^(`{3,}).*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
     spans = re.sub(r"(`+) ?.*? ?\1(?!`)", "", prose)
@@ -167,6 +169,7 @@ def test_scores_with_their_intervals(retriever: Retriever, tmp_path: Path) -> No
         "| `trained` | `bm25` | `guides` | -0.050 (-0.100 to +0.010) | no |",
     ):
         assert told in text
+    assert "- `guides`: a rehearsal of 100 queries: its scores are no result." in text
     assert len(scores.rows) == 2 and len(scores.languages) == 2 and len(scores.differences) == 1
     assert "scores are of other weights" not in text and "exported without scores" not in text
     other = card(Source("m", tmp_path), retriever, tmp_path / "card", scores, scores_fit=False)
@@ -176,7 +179,32 @@ def test_scores_with_their_intervals(retriever: Retriever, tmp_path: Path) -> No
 def test_scores_that_are_not_there_or_damaged(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no scores.json: give the folder"):
         read_scores(tmp_path)
-    for damaged in ("[", "{}", json.dumps(scores_of("r") | {"sets": []})):
+    whole = scores_of("r")
+    too_high = json.loads(json.dumps(whole))
+    too_high["scores"][0]["metrics"]["ndcg_at_10"]["mean"] = 50.0
+    for damaged, words in (
+        ("[", r"Expecting value"),
+        ("{}", "'systems' is a required property"),
+        (json.dumps(whole | {"sets": []}), "it tells nothing of 'guides'"),
+        (json.dumps(whole | {"model": "x"}), "Additional properties are not allowed"),
+        (json.dumps(too_high), r"50\.0 is greater than the maximum"),
+    ):
         (tmp_path / "scores.json").write_text(damaged)
-        with pytest.raises(UserError, match="is damaged"):
+        with pytest.raises(UserError, match=f"is damaged .*{words}.*: evaluate again"):
             read_scores(tmp_path)
+
+
+def test_scores_are_of_a_model_only_as_it_is_read() -> None:
+    settings = Settings(max_length=96)
+
+    def fits(**changed: Any) -> bool:
+        read_as = {"layers": None, "settings": asdict(settings), "max_length": None} | changed
+        return Scores((), (), (), (("a", "model", "r1"),), (), (read_as,)).are_of(frozenset({"r1"}), settings)
+
+    assert fits() and fits(max_length=96) and not fits(max_length=50) and not fits(layers=1)
+    for other in ({"attention": "causal"}, {"pooling": "eos"}, {"query_prefix": ""}, {"max_length": 32}):
+        assert not fits(settings=asdict(settings) | other)
+    assert fits(settings=asdict(settings) | {"dims": [64]})
+    assert not Scores((), (), (), (("a", "model", "r2"), ("bm25", "bm25", "l")), (), ({}, {})).are_of(
+        frozenset({"r1"}), settings
+    )
