@@ -116,7 +116,8 @@ def _fill(config: Export, name: str, folder: Path) -> None:
     write_manifest(folder, name, facts["licence"]["strictest"], facts["run"])
     if not fit:
         say(
-            f"Warning: {config.scores} scored other weights than {source.model}, or read texts otherwise; the card says so."
+            f"Warning: {config.scores} scored other weights than {source.model}, or read texts otherwise: the card "
+            "says so."
         )
     if unknown := facts["licence"]["unknown"]:
         say(f"The card says that the licence of {' and of '.join(unknown)} is not recorded: --licence tells it.")
