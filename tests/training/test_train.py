@@ -89,8 +89,23 @@ def test_a_dry_run_writes_nothing(
 ) -> None:
     assert main([*_flags(small_release, tiny_folder, tmp_path / "run"), "--dry-run"]) == 0
     told = capsys.readouterr().err
-    assert "query     Query: " in told and "positive  " in told and "negative  " in told
+    assert "query     'Query: " in told and "positive  " in told and "negative  " in told
     assert not (tmp_path / "run").exists()
+
+
+def test_what_a_release_says_does_not_drive_the_terminal(
+    tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Colours, titles, a carriage return, a C1 control and a right-to-left override, in texts and in a source's name."""
+    hostile = "\x1b[31m\x1b]0;title\x07\r\x9b31m\u202e"
+    release = write_small_release(tmp_path / "release", before=hostile)
+    flags = _flags(release, tiny_folder, tmp_path / "run")
+    flags[flags.index("--max-length") + 1] = "64"
+    assert main([*flags, "--dry-run"]) == 0
+    told = capsys.readouterr().err
+    assert not set(hostile[0] + hostile[-1] + "\x07\r\x9b") & set(told)
+    assert r"\x1b[31m\x1b]0;title\x07\r\x9b31m\u202ewiki" in told
+    assert r"query     'Query: \x1b[31m\x1b]0;title\x07\r\x9b31m\u202e" in told
 
 
 def test_two_releases_one_of_them_without_heldout_rows(
