@@ -99,13 +99,12 @@ def _lines(checks: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _print_examples(check: dict[str, Any]) -> None:
-    from builders.tables import safe
 
     share = f", {check['threshold']:.1%} may" if check["threshold"] else ""
     told = f"{check['failing']:,} of {check['examined']:,} fail{share}" if check["examined"] else "it examined nothing"
     say(f"\n{check['severity']} {check['name']}: {told}\n  {check['reason']}")
     for example in check["examples"][:SHOWN]:
-        say(f"  {safe(example['key'])}: {safe(example['detail'])}")
+        say(f"  {example['key']}: {example['detail']}")
 
 
 if __name__ == "__main__":

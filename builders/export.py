@@ -172,7 +172,6 @@ def _texts(config: Export, sources: "Sources", choice: "Choice", work: Path) -> 
 def _show_first(config: Export, sources: "Sources", choice: "Choice") -> None:
     """The first row that would be written, as JSON; nothing is written."""
     from builders.exports.writing import kept_rows, with_reasons
-    from builders.tables import safe
 
     target = TARGETS[config.to]
     with TemporaryDirectory() as work:
@@ -181,7 +180,7 @@ def _show_first(config: Export, sources: "Sources", choice: "Choice") -> None:
             for triplet_id, reason in frame.select("triplet_id", "reason").drop_nulls().iter_rows():
                 say(f"{triplet_id} would be left out: {reason}")
             for _, part in kept_rows(frame):
-                say(safe(json.dumps(target.frame(part, setting).row(0, named=True), ensure_ascii=False, indent=1)))
+                say(json.dumps(target.frame(part, setting).row(0, named=True), ensure_ascii=False, indent=1))
 
 
 if __name__ == "__main__":

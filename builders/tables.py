@@ -14,6 +14,7 @@ import tyro
 from builders.cli.command import run
 from builders.cli.errors import UserError
 from builders.cli.names import nearest
+from builders.cli.terminal import safe
 
 if TYPE_CHECKING:
     from builders.store.lineage import Found
@@ -231,11 +232,6 @@ def printed(row: dict[str, Any]) -> str:
         text = text if len(text) <= 600 else f"{text[:600]}… ({len(text):,} characters)"
         lines.append(f"  {name:<22} {safe(text).replace(chr(10), chr(10) + ' ' * 25)}")
     return "\n".join(lines)
-
-
-def safe(text: str) -> str:
-    """The text with control characters escaped: a terminal obeys them."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 if __name__ == "__main__":

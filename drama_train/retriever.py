@@ -106,9 +106,8 @@ def load_retriever(
     """The retriever of a folder, a Hub id, or smollm2 (from its wheel). layers: only the first so many.
 
     settings: those of its drama.json where None, and the defaults where there is none (a plain language model). In
-    float32. UserError where the model cannot be read, is of another family, or has no EOS token.
+    float32. UserError where the model or its tokenizer cannot be read or used, as `load_backbone` tells.
     """
-    from transformers import AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # loading is quick, and a command tells its own progress
@@ -119,11 +118,49 @@ def load_retriever(
 
         folder = snapshot_download(folder, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.model"])
     backbone = load_backbone(folder, (settings or read_settings(folder)).attention, layers=layers)
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    tokenizer = _tokenizer(source, folder, backbone.get_input_embeddings().num_embeddings)
+    return Retriever(backbone.to(device), tokenizer, settings or read_settings(folder), model.revision)
+
+
+def _tokenizer(source: str, folder: str, rows: int) -> Any:
+    """Without a chat template, in which sentence-transformers would wrap every text. rows: of the embeddings."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except Exception as fault:  # noqa: BLE001 - the tokenizers library raises nothing narrower where a file is damaged
+        reason = str(fault).strip().split("\n")[0]
+        raise UserError(
+            f"The model {source} has no tokenizer that can be read ({reason}): save its tokenizer beside its weights."
+        ) from None
     if tokenizer.eos_token_id is None:
         raise UserError(f"The tokenizer of {source} has no EOS token, which ends every text: set it and save it again.")
-    tokenizer.chat_template = None  # sentence-transformers would wrap every text in it
-    return Retriever(backbone.to(device), tokenizer, settings or read_settings(folder), model.revision)
+    last, number = max(tokenizer.get_vocab().items(), key=lambda one: one[1])
+    if number >= rows:
+        raise UserError(
+            f"The tokenizer of {source} has the token {last!r} as number {number}, and the model has {rows} "
+            "embeddings: resize them, or give the tokenizer that the model was trained with."
+        )
+    tokenizer.chat_template = None
+    return tokenizer
+
+
+def check_lengths(retriever: Retriever, longest: int) -> None:
+    """UserError where the model has fewer positions than `longest`, or a query's prefix leaves no room in it."""
+    positions = int(retriever.model.config.max_position_embeddings)
+    if longest > positions:
+        raise UserError(
+            f"The model has {positions:,} positions, and {longest:,} tokens of a text are to be read: give a smaller "
+            "--max-length.",
+            exit_code=2,
+        )
+    before = len(retriever.token_ids([""], "query", positions)[0])
+    if before >= longest:
+        raise UserError(
+            f"The query's prefix, with what begins and ends a text, has {before} tokens, and {longest} are read: give "
+            "a shorter --query-prefix, or a larger --max-length.",
+            exit_code=2,
+        )
 
 
 def read_settings(folder: str | Path) -> Settings:

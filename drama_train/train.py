@@ -97,6 +97,9 @@ class Train:
 
     def __post_init__(self) -> None:
         check_name(self.out.resolve().name, "The folder's name of --out")  # the model is called so
+        for name, value in (("limit", self.limit), ("heldout", self.heldout)):
+            if value is not None and value < 1:
+                raise UserError(f"The --{name} {value} leaves nothing: give 1 or more.", exit_code=2)
 
 
 def main(config: Train) -> Path | None:
@@ -154,13 +157,15 @@ def _run(config: Train, device: str) -> Path | None:
 
 
 def _retriever(config: Train, checkpoint: Path | None, device: str) -> "Retriever":
-    from drama_train.retriever import Settings, load_retriever
+    from drama_train.retriever import Settings, check_lengths, load_retriever
 
     shape = config.shape
     settings = Settings(shape.attention, shape.pooling, shape.query_prefix, max_length=shape.max_length)
-    if checkpoint is not None:  # the settings are compared with the run's own, before a step is made
-        return load_retriever(str(checkpoint), device=device, settings=settings)
-    return load_retriever(config.model, layers=shape.layers, device=device, settings=settings)
+    # the settings are compared with the run's own, before a step is made
+    source, layers = (config.model, shape.layers) if checkpoint is None else (str(checkpoint), None)
+    retriever = load_retriever(source, layers=layers, device=device, settings=settings)
+    check_lengths(retriever, shape.max_length)
+    return retriever
 
 
 def _plan(config: Train, retriever: "Retriever", streams: "Sequence[KindStream]", device: str) -> "Plan":
@@ -185,7 +190,7 @@ def _plan(config: Train, retriever: "Retriever", streams: "Sequence[KindStream]"
             f"A step of {plan.batch} queries cannot be shared by {world_size()} processes: give a --batch that can.",
             exit_code=2,
         )
-    retriever.settings = replace(retriever.settings, dims=objective.dims)
+    retriever.settings = replace(retriever.settings, dims=tuple(sorted(objective.dims, reverse=True)))
     return plan
 
 

@@ -1,11 +1,16 @@
 """A retriever from a folder: vectors alone equal those in a batch, and a saved one reads as it was."""
 
 import json
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from builders.cli.errors import UserError
 from drama_train.retriever import Retriever, Settings, load_retriever, read_settings, save_retriever
@@ -66,3 +71,54 @@ def test_damaged_settings_are_named(tmp_path: Path) -> None:
 def _saved(retriever: Retriever, folder: Path) -> Path:
     save_retriever(retriever, folder)
     return folder
+
+
+def _config(folder: Path, **changed: Any) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+
+
+def _weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+
+
+def _pickled(folder: Path) -> None:
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+def _larger_tokenizer(folder: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens([f"zz{number}" for number in range(100)])
+    tokenizer.save_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("damage", "fault"),
+    [
+        (lambda f: (f / "tokenizer.json").unlink(), "has no tokenizer that can be read"),
+        (lambda f: (f / "tokenizer.json").write_text("{"), "has no tokenizer that can be read"),
+        (lambda f: (f / "tokenizer.json").write_text("{}"), "has no tokenizer that can be read"),
+        (_larger_tokenizer, r"has the token 'zz\d+' as number \d+, and the model has 512 embeddings"),
+        (lambda f: _config(f, hidden_size=96), r"is \d.* in its weights and .*96.* by its config.json"),
+        (lambda f: _config(f, num_hidden_layers=3), "lack 9 tensors that its config.json asks for"),
+        (lambda f: _config(f, quantization_config={"quant_method": "gptq", "bits": 4}), r"are quantised \(gptq\)"),
+        (lambda f: (f / "model.safetensors").write_bytes(b"x" * 50), "weights of .* cannot be read"),
+        (lambda f: (f / "model.safetensors").unlink(), "weights of .* cannot be read"),
+        (_pickled, "weights of .* cannot be read .* to safetensors"),
+        (lambda f: _weights(f, lambda t: t["model.norm.weight"].fill_(math.nan)), "norm.weight of .* holds NaN"),
+        (lambda f: (f / "config.json").write_text("[]"), "cannot be read"),
+    ],
+)
+def test_a_folder_that_is_no_whole_model_is_told_in_a_sentence(
+    tmp_path: Path, damage: Callable[[Path], object], fault: str
+) -> None:
+    folder = write_tiny_llama(tmp_path / "model")
+    damage(folder)
+    with pytest.raises(UserError, match=fault) as raised:
+        load_retriever(str(folder))
+    assert "\n" not in str(raised.value)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from builders.cli.errors import UserError
+from builders.cli.terminal import safe
 
 if TYPE_CHECKING:
     from builders.store.versions import Version
@@ -91,5 +92,5 @@ def guarded(call: "Callable[[], Version | Path | None]") -> int:
 
 
 def _fail(sentence: str, status: int) -> int:
-    print(f"Error: {sentence}", file=sys.stderr)
+    print(f"Error: {safe(sentence)}", file=sys.stderr)
     return status

@@ -5,6 +5,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from builders.cli.terminal import safe
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
@@ -13,8 +15,8 @@ PLAIN_EVERY_S = 10.0
 
 
 def say(line: str) -> None:
-    """One line of the story, on stderr."""
-    print(line, file=sys.stderr, flush=True)
+    """One line of the story, on stderr. Names and texts in it may be anyone's."""
+    print(safe(line), file=sys.stderr, flush=True)
 
 
 class Progress:

@@ -12,7 +12,7 @@ from builders.releases.manifests import write_json
 from builders.releases.redaction import redacted
 from builders.store.folders import bytes_and_sha256
 from builders.store.schemas import first_fault
-from drama_train.retriever import Retriever, load_retriever
+from drama_train.retriever import Retriever, check_lengths, load_retriever
 
 Checkpoint = Literal["best", "last"]
 CONFIG, LOG, FACTS = "config.json", "log.jsonl", "run.json"
@@ -100,13 +100,7 @@ def load_source(source: Source, max_length: int | None) -> Retriever:
     """In float32, reading `max_length` tokens of a text where given. UserError where the model has fewer positions."""
     retriever = load_retriever(str(source.model))
     longest = max_length or retriever.settings.max_length
-    positions = int(retriever.model.config.max_position_embeddings)
-    if longest > positions:
-        raise UserError(
-            f"The model has {positions:,} positions, and {longest:,} tokens of a text are to be read: give a smaller "
-            "--max-length.",
-            exit_code=2,
-        )
+    check_lengths(retriever, longest)
     return replace(retriever, settings=replace(retriever.settings, max_length=longest))
 
 

@@ -41,10 +41,14 @@ class Sampled:
 def sample(row: "dict[str, Any]", negatives: int, seed: int, epoch: int) -> Sampled:
     """One of the row's positives and `negatives` different ones of its negatives, by seed, triplet and epoch alone.
 
-    A row with fewer gives them again, and has no teacher scores then; the loss counts a text once in a batch.
+    A row with fewer gives them again, and has no teacher scores then; the loss counts a text once in a batch. UserError
+    where it has none.
     """
     import numpy as np
 
+    for what in ("positive", "negative"):
+        if not row[f"{what}_ids"]:
+            raise UserError(f"The triplet {row['triplet_id']} has no {what}: make the release again without it.")
     draw = np.random.default_rng(id_number(seed, f"{row['triplet_id']}\0{epoch}", "sample"))
     positive = int(draw.integers(len(row["positive_ids"])))
     order = draw.permutation(len(row["negative_ids"])).tolist()
@@ -129,7 +133,7 @@ def _chunks(tables: Tables, ids: Sequence[str]) -> list[tuple[str, str, str, str
 
 
 def _refuse_empty(texts: Sequence[str], ids: Sequence[str]) -> None:
-    empty = next((i for text, i in zip(texts, ids, strict=True) if not text.strip()), None)
+    empty = next((i for text, i in zip(texts, ids, strict=True) if not (text and text.strip())), None)
     if empty is not None:
         raise UserError(f"The text of {empty} is empty, so it has no vector: make the release again without it.")
 

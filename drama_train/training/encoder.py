@@ -24,34 +24,78 @@ def load_backbone(
     """The model of a folder or Hub id without its language-model head, in float32 where `dtype` is not given.
 
     Bidirectional is `config.is_causal = False` on the plain class: no remote code. layers: only the first so many.
-    UserError where the model is of another family, or cannot be read.
+    UserError where the model is of another family, is quantised, has fewer layers, cannot be read, or does not hold
+    what its config.json says.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModel
 
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as fault:
-        reason = str(fault).strip().split("\n")[0]
-        raise UserError(f"The model {source} cannot be read ({reason}): give a folder or a Hub id.") from None
-    if config.model_type not in FAMILIES:
         raise UserError(
-            f"The model {source} is a {config.model_type}: give a {', '.join(FAMILIES[:-1])} or {FAMILIES[-1]} model."
-        )
+            f"The model {source} cannot be read ({_first_line(fault)}): give a folder or a Hub id."
+        ) from None
+    _check_config(source, config, layers)
     config.is_causal = attention == "causal"
     if layers is not None:
         config.num_hidden_layers = layers
     model: PreTrainedModel
-    with _quiet():
-        model, loaded = AutoModel.from_pretrained(
-            source, config=config, dtype=dtype or torch.float32, trust_remote_code=False, output_loading_info=True
+    try:
+        with _quiet():
+            model, loaded = AutoModel.from_pretrained(
+                source,
+                config=config,
+                dtype=dtype or torch.float32,
+                trust_remote_code=False,
+                use_safetensors=True,
+                ignore_mismatched_sizes=True,  # they are refused below, by name
+                output_loading_info=True,
+            )
+    except (OSError, ValueError, SafetensorError) as fault:
+        raise UserError(
+            f"The weights of {source} cannot be read ({_first_line(fault)}): fetch or convert the model again, to "
+            "safetensors."
+        ) from None
+    _check_weights(source, model, loaded)
+    return model
+
+
+def _check_config(source: str, config: Any, layers: int | None) -> None:
+    if config.model_type not in FAMILIES:
+        raise UserError(
+            f"The model {source} is a {config.model_type}: give a {', '.join(FAMILIES[:-1])} or {FAMILIES[-1]} model."
         )
+    if (quantised := getattr(config, "quantization_config", None)) is not None:
+        method = quantised.get("quant_method", "in some way") if isinstance(quantised, dict) else "in some way"
+        raise UserError(f"The weights of {source} are quantised ({method}): give the model that they were made from.")
+    if layers is not None and layers > config.num_hidden_layers:
+        raise UserError(
+            f"The model {source} has {config.num_hidden_layers} layers, and --layers asks for {layers}: give no more.",
+            exit_code=2,
+        )
+
+
+def _check_weights(source: str, model: "PreTrainedModel", loaded: dict[str, Any]) -> None:
+    """Everything that the config asks for is there, in its shape, and a number."""
     if missing := sorted(loaded["missing_keys"]):
         raise UserError(
             f"The weights of {source} lack {len(missing)} tensors that its config.json asks for, such as {missing[0]}: "
             "fetch or convert the model again."
         )
-    return model
+    if wrong := sorted(loaded["mismatched_keys"]):
+        name, found, asked = wrong[0]
+        raise UserError(
+            f"{name} of {source} is {' x '.join(map(str, found))} in its weights and {' x '.join(map(str, asked))} by "
+            "its config.json: fetch or convert the model again."
+        )
+    if bad := next((name for name, one in model.named_parameters() if not one.isfinite().all()), None):
+        raise UserError(f"{bad} of {source} holds NaN or infinity: take an earlier checkpoint, or fetch it again.")
+
+
+def _first_line(fault: BaseException) -> str:
+    return str(fault).strip().split("\n")[0]
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """InfoNCE over all documents of the global batch, Matryoshka, and what may be switched on beside it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -32,14 +33,26 @@ class Objective:
     """The weight of the mean squared cosine of two different documents of the batch."""
 
     def __post_init__(self) -> None:
-        if self.temperature <= 0 or self.teacher_temperature <= 0:
-            raise UserError("A temperature of 0 or less divides nothing: give one above 0.", exit_code=2)
+        if not all(0 < one < math.inf for one in (self.temperature, self.teacher_temperature)):
+            raise UserError(
+                "A temperature of 0 or less, or without end, divides nothing: give one above 0.", exit_code=2
+            )
         if self.weights and len(self.weights) != len(self.dims):
             raise UserError(
                 f"There are {len(self.weights)} --weights for {len(self.dims)} --dims: give one each.", exit_code=2
             )
-        if any(weight <= 0 for weight in self.weights):
+        if not all(0 < weight < math.inf for weight in self.weights):
             raise UserError(f"The --weights {self.weights} hold one that is not above 0.", exit_code=2)
+        if len(set(self.dims)) < len(self.dims):
+            raise UserError(f"The --dims {self.dims} hold one twice: give each once, with its weight.", exit_code=2)
+        for name in ("hardness", "distillation", "spread_out"):
+            if not 0 <= getattr(self, name) < math.inf:
+                flag = name.replace("_", "-")
+                raise UserError(f"The --{flag} {getattr(self, name):g} cannot be used: give 0 or more.", exit_code=2)
+        if self.score_margin is not None and not math.isfinite(self.score_margin):
+            raise UserError(
+                f"The --score-margin {self.score_margin} is no difference of cosines: give 0.1, say.", exit_code=2
+            )
 
     def slices(self, width: int) -> list[tuple[int, float]]:
         """(dimension, weight) of each part of the sum. ValueError where a dimension is wider than the vector."""

@@ -4,12 +4,12 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import file_digest
+from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
-from builders.store.schemas import first_fault, schema_hash
+from builders.store.schemas import arrow_schema, first_fault, schema_hash
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,6 +97,26 @@ def _check_table(release: Release, table: str) -> None:
                         f"{file['path']} of {release.place} is not what its manifest says (sha256): fetch or make the "
                         "release again."
                     )
+            _check_columns(release, path, given["record"])
+
+
+def _check_columns(release: Release, path: Path, record: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    where = f"{path.relative_to(release.folder)} of {release.place}"
+    try:
+        found = pq.read_schema(path)
+    except pa.ArrowInvalid as fault:
+        raise UserError(f"{where} is no Parquet file ({fault}): fetch or make the release again.") from None
+    for wanted in arrow_schema(record):
+        if wanted.name not in found.names:
+            raise UserError(f"{where} has no column {wanted.name}: make the release again.")
+        if found.field(wanted.name).type != wanted.type:
+            raise UserError(
+                f"The column {wanted.name} of {where} is {found.field(wanted.name).type} and no {wanted.type}: make "
+                "the release again."
+            )
 
 
 def _fetched(place: str) -> Path:
@@ -160,13 +180,30 @@ class Rows:
 
 
 def _mapped(releases: Sequence[Release], table: str) -> Any:
-    """The rows of all splits of all releases, written once as Arrow by `datasets` and mapped into memory."""
-    from datasets import load_dataset
+    """The rows of all splits of all releases, written once as Arrow by `datasets` and mapped into memory.
+
+    `datasets` knows files by path and time: another release in the same place may have both, so it is told the content.
+    """
+    import pyarrow.parquet as pq
+    from datasets import config, load_dataset
+    from datasets.exceptions import DatasetsError
     from datasets.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    files = [str(path) for release in releases for path in release.files(table)]
-    return load_dataset("parquet", data_files=files, split="train")
+    paths = [path for release in releases for path in release.files(table)]
+    files = [str(path) for path in paths if pq.read_metadata(path).num_rows]
+    titles = " and ".join(release.title for release in releases)
+    if not files:
+        raise UserError(f"The {table} of {titles} have no row: make a release that has some.")
+    content = blake2b("\n".join(release.content_hash for release in releases).encode(), digest_size=8).hexdigest()
+    try:
+        return load_dataset("parquet", name=f"{table}-{content}", data_files=files, split="train")
+    except (DatasetsError, OSError) as fault:
+        reason = str(fault.__cause__ or fault).strip().split("\n")[0]
+        raise UserError(
+            f"The {table} of {titles} cannot be written into {config.HF_DATASETS_CACHE} ({reason}): make room there, "
+            "or name another folder with HF_DATASETS_CACHE."
+        ) from None
 
 
 def _hashed(table: Any, key: str) -> "Ids":

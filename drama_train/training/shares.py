@@ -45,7 +45,7 @@ class Share:
 def read_shares(mixture: str) -> list[Share]:
     """The shares of a mixture that is shipped (rows, paper), or of a TOML file. UserError where it is not one."""
     if mixture in SHIPPED:
-        content = (files("drama_train") / "mixtures" / f"{mixture}.toml").read_text()
+        content = (files("drama_train") / "mixtures" / f"{mixture}.toml").read_bytes()
     else:
         path = Path(mixture)
         if not path.is_file():
@@ -53,12 +53,15 @@ def read_shares(mixture: str) -> list[Share]:
                 f"There is no mixture {mixture}: give {' or '.join(SHIPPED)}, or a TOML file with [[share]] tables.",
                 exit_code=2,
             )
-        content = path.read_text()
+        content = path.read_bytes()
     try:
-        given = tomllib.loads(content)
+        given = tomllib.loads(content.decode())
         if unknown := sorted(set(given) - {"share"}):
             raise ValueError(f"{unknown[0]} is unknown: it holds [[share]] tables")
-        shares = [_share(table) for table in given.get("share", [])]
+        tables = given.get("share", [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            raise ValueError("share is no [[share]] table")
+        shares = [_share(table) for table in tables]
     except (ValueError, TypeError) as fault:  # a TOML fault is a ValueError
         raise UserError(f"The mixture {mixture} cannot be used ({fault}): correct it.", exit_code=2) from None
     if not shares:

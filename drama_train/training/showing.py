@@ -37,7 +37,7 @@ def show_first_row(maker: "BatchMaker", mixture: "Mixture", retriever: "Retrieve
     documents = len(batch.document_tokens) // len(batch.query_tokens)
     tokens = sum(map(len, batch.query_tokens + batch.document_tokens))
     say(f"the first step has {tokens:,} tokens; its first row:")
-    decode = retriever.tokenizer.decode
-    say(f"  query     {decode(batch.query_tokens[0])}")
-    for at in range(min(2, documents)):
-        say(f"  {'negative' if at else 'positive'}  {decode(batch.document_tokens[at])}")
+    rows = [("query", batch.query_tokens[0])]
+    rows += zip(("positive", "negative"), batch.document_tokens[:documents], strict=False)
+    for what, ids in rows:
+        say(f"  {what:<9} {retriever.tokenizer.decode(ids)!r}")

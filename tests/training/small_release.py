@@ -22,10 +22,12 @@ def write_small_release(
     heldout: int = HELDOUT,
     seed: int = 0,
     worded: Mapping[int, str] | None = None,
+    before: str = "",
 ) -> Path:
     """`TRAIN` chunks with a query each, one row in four judged; two rows ask the same query of different chunks.
 
-    worded: the hashes of the normalised texts of queries for training, by their number.
+    worded: the hashes of the normalised texts of queries for training, by their number. before: what every text and
+    the name of every source begins with.
     """
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for split, count in (("train", TRAIN), ("heldout", heldout)):
@@ -38,6 +40,9 @@ def write_small_release(
         rows["corpus", split] = chunks
         rows["queries", split] = queries
         rows["triplets", split] = [_triplet(queries[at], chunks, at) for at in range(count)]
+        for table in RECORDS:
+            for row in rows[table, split]:
+                row |= {key: before + row[key] for key in ("source", "text") if key in row}
     configs: dict[str, Any] = {}
     for config, record in RECORDS.items():
         splits = {}

@@ -61,6 +61,11 @@ def test_a_row_with_few_negatives_gives_them_again_without_scores() -> None:
     assert np.isnan(one.scores).all() and len(one.scores) == 8
 
 
+def test_a_row_without_negatives_is_named() -> None:
+    with pytest.raises(UserError, match=r"The triplet q\+sent has no negative"):
+        sample(ROW | {"negative_ids": []}, 3, seed=0, epoch=0)
+
+
 def test_streams_are_kinds_of_train_rows(streams: list[KindStream], small_release: object) -> None:
     counts = {one.stream.name: len(one.stream.rows) for one in streams}
     rows = Counter(

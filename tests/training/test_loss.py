@@ -120,6 +120,26 @@ def test_a_dimension_wider_than_the_vector_is_refused() -> None:
         Objective(dims=(4, 8), weights=(1.0,))
 
 
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"temperature": math.nan}, "temperature of 0 or less"),
+        ({"temperature": math.inf}, "temperature of 0 or less"),
+        ({"teacher_temperature": math.nan}, "temperature of 0 or less"),
+        ({"dims": (8,), "weights": (math.nan,)}, "one that is not above 0"),
+        ({"dims": (8, 4, 8)}, "hold one twice"),
+        ({"hardness": math.nan}, "--hardness nan cannot be used"),
+        ({"distillation": -1.0}, "--distillation -1 cannot be used"),
+        ({"spread_out": -1.0}, "--spread-out -1 cannot be used"),
+        ({"score_margin": math.nan}, "--score-margin nan is no difference"),
+    ],
+)
+def test_what_cannot_be_minimised_is_refused(given: dict[str, Any], fault: str) -> None:
+    with pytest.raises(UserError, match=fault) as raised:
+        Objective(**given)
+    assert raised.value.exit_code == 2
+
+
 def test_known_positives_and_their_twins_are_no_negatives() -> None:
     columns = Identity(
         document=torch.tensor([1, 2, 3, 1, -1]),

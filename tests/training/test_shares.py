@@ -55,11 +55,14 @@ def test_a_share_without_rows_is_named() -> None:
         ("[[share]]", "weight None of a share"),
         ("[[share]]\nweight = 1\nsource = []", r"source = \[\]"),
         ("[[share]\n", "cannot be used"),
+        ("share = 3", "share is no"),
+        ("share = [3]", "share is no"),
+        ("# \udcff", "cannot be used .*utf-8"),
     ],
 )
 def test_what_is_no_mixture_is_refused(tmp_path: Path, content: str, fault: str) -> None:
     path = tmp_path / "m.toml"
-    path.write_text(content)
+    path.write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(UserError, match=fault) as raised:
         read_shares(str(path))
     assert raised.value.exit_code == 2

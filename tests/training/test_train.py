@@ -89,8 +89,23 @@ def test_a_dry_run_writes_nothing(
 ) -> None:
     assert main([*_flags(small_release, tiny_folder, tmp_path / "run"), "--dry-run"]) == 0
     told = capsys.readouterr().err
-    assert "query     Query: " in told and "positive  " in told and "negative  " in told
+    assert "query     'Query: " in told and "positive  " in told and "negative  " in told
     assert not (tmp_path / "run").exists()
+
+
+def test_what_a_release_says_does_not_drive_the_terminal(
+    tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Colours, titles, a carriage return, a C1 control and a right-to-left override, in texts and in a source's name."""
+    hostile = "\x1b[31m\x1b]0;title\x07\r\x9b31m\u202e"
+    release = write_small_release(tmp_path / "release", before=hostile)
+    flags = _flags(release, tiny_folder, tmp_path / "run")
+    flags[flags.index("--max-length") + 1] = "64"
+    assert main([*flags, "--dry-run"]) == 0
+    told = capsys.readouterr().err
+    assert not set(hostile[0] + hostile[-1] + "\x07\r\x9b") & set(told)
+    assert r"\x1b[31m\x1b]0;title\x07\r\x9b31m\u202ewiki" in told
+    assert r"query     'Query: \x1b[31m\x1b]0;title\x07\r\x9b31m\u202e" in told
 
 
 def test_two_releases_one_of_them_without_heldout_rows(
@@ -127,6 +142,12 @@ def test_without_heldout_rows_the_last_model_is_the_result(
         (["--mixture", "papr"], "There is no mixture papr"),
         (["--device", "cuda"], "There are 0 GPUs here"),
         (["--batch", "8", "--batch", "9"], "--batch is given twice"),
+        (["--layers", "3"], "has 2 layers, and --layers asks for 3"),
+        (["--max-length", "512"], "has 256 positions, and 512 tokens of a text are to be read"),
+        (["--max-length", "24", "--query-prefix", "rivers of the north " * 9], "prefix, with what begins and ends"),
+        (["--limit", "0"], "The --limit 0 leaves nothing"),
+        (["--limit", "-3"], "The --limit -3 leaves nothing"),
+        (["--heldout", "0"], "The --heldout 0 leaves nothing"),
     ],
 )
 def test_flags_that_cannot_be_used(
@@ -140,7 +161,7 @@ def test_flags_that_cannot_be_used(
     if "cuda" in flags and torch.cuda.is_available():
         pytest.skip("there is a GPU")
     given = ["--release", str(small_release), "--model", str(tiny_folder), "--out", str(tmp_path / "run")]
-    assert main([*given, *flags]) in (1, 2)
+    assert main([*given, *flags, "--steps", "1"]) in (1, 2)
     told = capsys.readouterr().err
     assert fault in told and "Traceback" not in told
     assert not (tmp_path / "run" / "config.json").exists()
