@@ -1,6 +1,7 @@
 """A retriever from a folder: vectors alone equal those in a batch, and a saved one reads as it was."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,3 +67,23 @@ def test_damaged_settings_are_named(tmp_path: Path) -> None:
 def _saved(retriever: Retriever, folder: Path) -> Path:
     save_retriever(retriever, folder)
     return folder
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ('{"attention": "both"}', "attention is 'both', not bidirectional or causal"),
+        ('{"pooling": "max"}', "pooling is 'max', not mean or eos"),
+        ('{"max_length": "96"}', "max_length is '96', no number of tokens"),
+        ('{"max_length": 2}', "max_length is 2, no number of tokens"),
+        ('{"query_prefix": null}', "query_prefix is None, no text"),
+        ('{"dims": "64"}', "dims is '64', no list of dimensions"),
+        ('{"dims": [64, 0]}', "dims is [64, 0], no list of dimensions"),
+        ("[]", "it is no JSON object"),
+    ],
+)
+def test_settings_that_are_none_are_named(told: str, words: str, tmp_path: Path) -> None:
+    """An attention that is neither was read as the one, and a pooling as the other."""
+    (tmp_path / "drama.json").write_text(told)
+    with pytest.raises(UserError, match=re.escape(f"drama.json is damaged ({words}): export the model again.")):
+        read_settings(tmp_path)
