@@ -52,7 +52,8 @@ def bootstrap_columns(
     low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
     means = np.mean([part.mean(0) for part in parts], axis=0)
     fewest = min(map(len, parts))
-    return [Interval(*map(float, column), fewest) for column in zip(means, low, high, strict=True)]
+    columns = zip(means.tolist(), low.tolist(), high.tolist(), strict=True)
+    return [Interval(mean, lowest, highest, fewest) for mean, lowest, highest in columns]
 
 
 def rows_by_stratum(strata: "Sequence[str] | None", count: int) -> "list[NDArray[Any]]":
