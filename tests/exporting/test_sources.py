@@ -38,6 +38,10 @@ def test_a_run_that_held_nothing_out_has_its_last_checkpoint(run: Path) -> None:
 def test_a_models_folder(run: Path) -> None:
     found = open_source(run / "checkpoints/best/model", None)
     assert (found.name, found.checkpoint, found.facts, found.log) == ("model", None, {}, ())
+    model = run / "checkpoints/best/model"
+    assert fault(model, "last") == (
+        f"--checkpoint last is of a run, and {model} is a model's folder: leave it out, or name the run."
+    )
 
 
 def test_a_run_that_is_not_finished(run: Path) -> None:
