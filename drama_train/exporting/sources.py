@@ -43,7 +43,8 @@ def open_source(folder: Path, checkpoint: Checkpoint | None) -> Source:
         _check_model(folder, f"{folder} is neither a run (it has no checkpoints) nor a model")
         if checkpoint is not None:
             raise UserError(
-                f"--checkpoint {checkpoint} is of a run, and {folder} is a model's folder: leave it out, or name the run.",
+                f"--checkpoint {checkpoint} is of a run, and {folder} is a model's folder: leave it out, or name "
+                "the run.",
                 exit_code=2,
             )
         return Source(name, folder)
