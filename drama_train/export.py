@@ -115,10 +115,7 @@ def _fill(config: Export, name: str, folder: Path) -> None:
     write_card(folder, facts, name=name, repository=config.repository, dtype=config.dtype, scores=scores)
     write_manifest(folder, name, facts["licence"]["strictest"], facts["run"])
     if not fit:
-        say(
-            f"Warning: {config.scores} scored other weights than {source.model}, or read texts otherwise: the card "
-            "says so."
-        )
+        say(f"Warning: {config.scores} scored other weights than {source.model}, or read otherwise: the card says so.")
     if unknown := facts["licence"]["unknown"]:
         say(f"The card says that the licence of {' and of '.join(unknown)} is not recorded: --licence tells it.")
 

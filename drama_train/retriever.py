@@ -1,10 +1,10 @@
 """A retriever: a backbone, its tokenizer, and how texts become vectors; read from a folder and written to one."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from builders.cli.errors import UserError
 from builders.llm.weights import pinned_model, weights_of
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["query", "document"]
 SETTINGS_FILE = "drama.json"
+SHORTEST = 3  # BOS, a token of the text, EOS
 CPU_BUDGET, BUDGET = 2048, 8192  # tokens of a micro-batch, padding included
 
 
@@ -170,12 +171,30 @@ def read_settings(folder: str | Path) -> Settings:
         return Settings()
     try:
         given = json.loads(path.read_text())
+        if not isinstance(given, dict):
+            raise ValueError("it is no JSON object")
         known = {field.name for field in fields(Settings)}
         if unknown := sorted(set(given) - known):
             raise ValueError(f"{unknown[0]} is unknown")
+        _check_settings(given)
         return replace(Settings(**given), dims=tuple(given.get("dims", ())))
-    except (ValueError, TypeError) as fault:
+    except ValueError as fault:
         raise UserError(f"{path} is damaged ({fault}): export the model again.") from None
+
+
+def _check_settings(given: Mapping[str, Any]) -> None:
+    """ValueError names the first value that no model can be read by."""
+    for name, kinds in (("attention", get_args(Attention)), ("pooling", get_args(Pooling))):
+        if given.get(name, kinds[0]) not in kinds:
+            raise ValueError(f"{name} is {given[name]!r}, not {' or '.join(kinds)}")
+    for name in ("query_prefix", "document_prefix"):
+        if not isinstance(given.get(name, ""), str):
+            raise ValueError(f"{name} is {given[name]!r}, no text")
+    longest, dims = given.get("max_length", SHORTEST), given.get("dims", [])
+    if type(longest) is not int or longest < SHORTEST:
+        raise ValueError(f"max_length is {longest!r}, no number of tokens")
+    if not isinstance(dims, list) or any(type(dim) is not int or dim < 1 for dim in dims):
+        raise ValueError(f"dims is {dims!r}, no list of dimensions")
 
 
 def save_retriever(retriever: Retriever, folder: Path) -> None:

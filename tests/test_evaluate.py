@@ -199,6 +199,19 @@ def test_another_model_under_the_same_name_is_scored_again(config: Evaluate, tmp
     assert before["scores"][0]["metrics"] != after["scores"][0]["metrics"]
 
 
+def test_a_language_with_one_query_resolves_nothing_and_is_noted(tmp_path: Path, capsys: Any) -> None:
+    on = str(_folder(tmp_path / "small", ("de", "de", "de", "de", "\x1b[2J")))
+    rows = (tmp_path / "small/qrels/test.tsv").read_text().splitlines(keepends=True)
+    (tmp_path / "small/qrels/test.tsv").write_text("".join(row for row in rows if not row.startswith("q9")))
+    queries = tmp_path / "small/queries.jsonl"
+    asked = queries.read_text().splitlines(keepends=True)
+    queries.write_text("".join(asked[:-1]))
+    evaluate.main(Evaluate(("bm25",), (on,), out=tmp_path / "out"))
+    (told,) = json.loads((tmp_path / "out/scores.json").read_text())["sets"]
+    assert told["notes"] == ["one query alone in \x1b[2J: intervals are too narrow, and no difference is resolved"]
+    assert "small: one query alone in \\u{1b}[2J" in capsys.readouterr().err
+
+
 def test_a_rehearsal_and_a_dry_run(config: Evaluate, capsys: pytest.CaptureFixture[str]) -> None:
     some = replace(config, model=("bm25",), beside=(), on=config.on[:1], dims=(), out=None, limit=4)
     assert evaluate.main(some) is None

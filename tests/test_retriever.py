@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -122,3 +123,23 @@ def test_a_folder_that_is_no_whole_model_is_told_in_a_sentence(
     with pytest.raises(UserError, match=fault) as raised:
         load_retriever(str(folder))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ('{"attention": "both"}', "attention is 'both', not bidirectional or causal"),
+        ('{"pooling": "max"}', "pooling is 'max', not mean or eos"),
+        ('{"max_length": "96"}', "max_length is '96', no number of tokens"),
+        ('{"max_length": 2}', "max_length is 2, no number of tokens"),
+        ('{"query_prefix": null}', "query_prefix is None, no text"),
+        ('{"dims": "64"}', "dims is '64', no list of dimensions"),
+        ('{"dims": [64, 0]}', "dims is [64, 0], no list of dimensions"),
+        ("[]", "it is no JSON object"),
+    ],
+)
+def test_settings_that_are_none_are_named(told: str, words: str, tmp_path: Path) -> None:
+    """An attention that is neither was read as the one, and a pooling as the other."""
+    (tmp_path / "drama.json").write_text(told)
+    with pytest.raises(UserError, match=re.escape(f"drama.json is damaged ({words}): export the model again.")):
+        read_settings(tmp_path)

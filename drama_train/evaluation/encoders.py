@@ -67,11 +67,17 @@ class RetrieverEncoder:
 
     @property
     def retriever(self) -> Retriever:
+        """UserError where its files are others than when they were hashed: scores would be kept under another hash."""
+        from builders.llm.weights import pinned_model
+        from builders.retrieval.encoders import shown
+
         if self._loaded is None:
             layers = self._spec.options.layers
             self._loaded = load_retriever(
                 self._spec.source, layers=layers, device=self._device, settings=self._settings
             )
+            if self.model.revision != shown(pinned_model(self._spec.source, None)).revision:
+                raise UserError(f"{self._spec.source} was changed while it was read, by training, say: evaluate again.")
         return self._loaded
 
     def reading(self, max_length: int | None) -> "RetrieverEncoder":
@@ -129,7 +135,11 @@ def _settings(spec: Spec) -> Settings | None:
 def open_encoder(spec: Spec, *, device: str, max_length: int | None = None) -> TextEncoder:
     """The spec's encoder; nothing is loaded yet. A max_length beyond what sentence-transformers reads is lowered."""
     if spec.kind == "retriever":
-        return RetrieverEncoder(spec, device=device, max_length=max_length)
+        encoder = RetrieverEncoder(spec, device=device, max_length=max_length)
+        if max_length is None or encoder.longest is None or max_length <= encoder.longest:
+            return encoder
+        say(f"{spec.name} reads {encoder.longest:,} tokens of a text, not {max_length:,}")
+        return encoder.reading(encoder.longest)
     from builders.retrieval.encoders import EncoderOptions
     from builders.retrieval.sentence_transformers_encoder import SentenceTransformersEncoder
 

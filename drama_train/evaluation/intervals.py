@@ -13,16 +13,20 @@ _BLOCK = 500  # resamples at once: 40 MB for 10,000 queries
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and the bounds of its 95% interval."""
+    """A mean and the bounds of its 95% interval. fewest: queries of the language that has the fewest."""
 
     mean: float
     low: float
     high: float
+    fewest: int
 
     @property
     def is_resolved(self) -> bool:
-        """Whether the interval leaves out zero: for a difference, whether it has a sign at this size."""
-        return self.low > 0 or self.high < 0
+        """Whether the interval leaves out zero: for a difference, whether it has a sign at this size.
+
+        One query alone does not vary when it is drawn again, so that no interval is known where a language has one.
+        """
+        return self.fewest > 1 and (self.low > 0 or self.high < 0)
 
 
 def bootstrap(values: "NDArray[Any]", seed: int = 0, *, strata: "Sequence[str] | None" = None) -> Interval:
@@ -47,7 +51,9 @@ def bootstrap_columns(
     resampled = np.mean([_resampled_means(part, draw) for part in parts], axis=0)  # (RESAMPLES, C)
     low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
     means = np.mean([part.mean(0) for part in parts], axis=0)
-    return [Interval(*map(float, column)) for column in zip(means, low, high, strict=True)]
+    fewest = min(map(len, parts))
+    columns = zip(means.tolist(), low.tolist(), high.tolist(), strict=True)
+    return [Interval(mean, lowest, highest, fewest) for mean, lowest, highest in columns]
 
 
 def rows_by_stratum(strata: "Sequence[str] | None", count: int) -> "list[NDArray[Any]]":

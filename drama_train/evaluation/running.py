@@ -6,6 +6,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from builders.cards.markdown import one_line
 from builders.cli.progress import say
 from builders.store.parquet import replacing
 from builders.store.schemas import canonical
@@ -51,8 +52,8 @@ def run_all(systems: Sequence[System], sets: Sequence[Named], out: Path) -> Run:
             continue
         searched = named.open()
         run.sets.append(_told(searched))
-        for note in searched.notes:
-            say(f"{named.name}: {note}")
+        for note in run.sets[-1]["notes"]:
+            say(f"{named.name}: {one_line(note)}")  # it may hold ids of the data
         for system in systems:
             if reason := reasons[system.spec.name]:
                 run.rows.append(Row(system.spec.name, named.name, None, None, None, reason))
@@ -121,11 +122,17 @@ def _stored(out: Path, key: str, searched: EvaluationSet) -> Scores | None:
     return Scores(queries, [searched.languages[query] for query in queries], values)
 
 
+def single(languages: Sequence[str]) -> str:
+    """The note of languages that have one query each."""
+    return f"one query alone in {', '.join(languages)}: intervals are too narrow, and no difference is resolved"
+
+
 def _told(searched: EvaluationSet) -> dict[str, Any]:
     """The set as scores.json tells of it."""
     pools = searched.pools
     spoken = sorted(set(searched.languages.values()))
     asked = {language: sum(own == language for own in searched.languages.values()) for language in spoken}
+    alone = [language for language in spoken if asked[language] == 1]
     return {
         "name": searched.name,
         "revision": searched.revision,
@@ -138,5 +145,5 @@ def _told(searched: EvaluationSet) -> dict[str, Any]:
             else {"language": language, "queries": asked[language], "documents": len(searched.documents)}
             for language in spoken
         ],
-        "notes": list(searched.notes),
+        "notes": [*searched.notes, *([single(alone)] if alone else [])],
     }

@@ -68,15 +68,24 @@ def _remote_code(folder: Path) -> Iterator[str]:
     for name in ("config.json", "tokenizer_config.json"):
         if "auto_map" in _read(folder / name):
             yield f"{name} names remote code (auto_map)"
-    modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+    modules = _json(folder / "modules.json", list, "list of modules")
     for module in modules:
-        if not str(module.get("type")).startswith(_OUR_MODULES):
-            yield f"modules.json names remote code ({module.get('type')!r})"
+        kind = module.get("type") if isinstance(module, dict) else module
+        if not str(kind).startswith(_OUR_MODULES):
+            yield f"modules.json names remote code ({kind!r})"
 
 
 def _read(path: Path) -> dict[str, Any]:
+    told: dict[str, Any] = _json(path, dict, "JSON object")
+    return told
+
+
+def _json(path: Path, kind: type, what: str) -> Any:
+    """UserError where it is none, or of another kind."""
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as fault:
         raise UserError(f"{path} is damaged ({fault}): export the model again.") from None
-    return told if isinstance(told, dict) else {}
+    if not isinstance(told, kind):
+        raise UserError(f"{path} is damaged (it is no {what}): export the model again.")
+    return told

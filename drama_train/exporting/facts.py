@@ -84,6 +84,11 @@ def licence_facts(
         )
     by = []
     for what, name, stated in parts:
+        if stated and name in given and given[name] != stated:
+            raise UserError(
+                f"--licence {name}={given[name]}: the run records {stated} of {what}: leave it out, or mend it there.",
+                exit_code=2,
+            )
         licence = stated or given.get(name) or known()["models"].get(name)
         by.append({"what": what, "licence": checked_expression(licence, what) if licence else None})
     unknown = [one["what"] for one in by if one["licence"] is None]

@@ -12,6 +12,8 @@ from builders.store.versions import MANIFEST
 
 def appear(out: Path, fill: Callable[[Path], None]) -> Path:
     """`fill` writes the files into the folder it is given. UserError where `out` holds anything else."""
+    if out.name in ("", "..") or out.resolve() == Path.cwd():  # a new folder would be put in the place of one in use
+        raise UserError(f"--out {out} is no folder of its own: give the name of a folder to make.", exit_code=2)
     if out.is_file():
         raise UserError(f"{out} is a file: give --out the name of a folder to make.", exit_code=2)
     is_there = out.is_dir() and any(out.iterdir())

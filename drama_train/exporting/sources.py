@@ -41,6 +41,12 @@ def open_source(folder: Path, checkpoint: Checkpoint | None) -> Source:
     name = folder.resolve().name
     if not (folder / "checkpoints").is_dir() and not (folder / LOG).is_file():
         _check_model(folder, f"{folder} is neither a run (it has no checkpoints) nor a model")
+        if checkpoint is not None:
+            raise UserError(
+                f"--checkpoint {checkpoint} is of a run, and {folder} is a model's folder: leave it out, or name "
+                "the run.",
+                exit_code=2,
+            )
         return Source(name, folder)
     chosen = checkpoint or ("best" if (folder / "checkpoints/best").is_dir() else "last")
     model = folder / "checkpoints" / chosen / "model"

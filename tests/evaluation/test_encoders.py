@@ -1,11 +1,14 @@
 """What a system's encoder is given: the device and the length that the command names."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from builders.cli.errors import UserError
 from drama_train.evaluation.encoders import open_encoder
 from drama_train.evaluation.specs import Spec
+from tests.llm.tiny_llama import write_tiny_llama
 
 
 @pytest.mark.parametrize(("device", "dtype"), [("cpu", "float32"), ("cuda", "bfloat16")])
@@ -30,3 +33,24 @@ def test_a_model_of_sentence_transformers_runs_where_it_was_told(
     with pytest.raises(Told) as raised:
         encoder.encode(["a river"], "query")
     assert raised.value.args == (device, getattr(torch, dtype))
+
+
+def test_weights_that_change_before_they_are_read_are_not_scored(tmp_path: Path) -> None:
+    """As the best checkpoint of a run does that trains meanwhile."""
+    spec = Spec("run", "retriever", str(write_tiny_llama(tmp_path / "best")))
+    encoder = open_encoder(spec, device="cpu")
+    write_tiny_llama(tmp_path / "best", seed=1)
+    with pytest.raises(UserError, match="best was changed while it was read, by training, say: evaluate again"):
+        encoder.encode(["a river"], "query")
+    assert open_encoder(spec, device="cpu").encode(["a river"], "query").shape == (1, 128)
+
+
+def test_no_more_tokens_are_read_than_the_model_has_positions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = Spec("tiny", "retriever", str(write_tiny_llama(tmp_path / "tiny", longest=64)))
+    long, whole = (open_encoder(spec, device="cpu", max_length=most) for most in (1000, 64))
+    assert capsys.readouterr().err == "tiny reads 64 tokens of a text, not 1,000\n"
+    assert long.identity("document") == whole.identity("document")
+    long.encode(["river " * 200], "document")
+    assert long.truncated == 1

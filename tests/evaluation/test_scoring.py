@@ -43,6 +43,16 @@ def test_every_language_counts_the_same_and_is_drawn_by_itself() -> None:
         scores.difference(replace(scores, queries=["x"] * 10), "ndcg_at_10")
 
 
+@pytest.mark.parametrize(("german", "is_resolved"), [(1, False), (2, True)])
+def test_no_difference_is_resolved_where_a_language_has_one_query(german: int, is_resolved: bool) -> None:
+    """It is half of the mean, and what another query would do to it is not known."""
+    languages = ["en"] * 20 + ["de"] * german
+    values = np.random.default_rng(0).random(len(languages)) / 10 + 0.2
+    other = Scores(list(map(str, range(len(values)))), languages, {"ndcg_at_10": np.zeros(len(values))})
+    found = replace(other, values={"ndcg_at_10": values}).difference(other, "ndcg_at_10")
+    assert found.low > 0 and found.is_resolved is is_resolved
+
+
 def test_the_columns_of_a_bootstrap_are_bootstraps() -> None:
     values = np.random.default_rng(0).random((90, 3))
     strata = ["de", "en", "th"] * 30

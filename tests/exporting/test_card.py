@@ -139,6 +139,9 @@ def test_licences_that_bind() -> None:
     assert licence_facts(model, releases, {})["unknown"] == ["model me/base"]
     with pytest.raises(UserError, match=r"--licence note=MIT names nothing .* \(did you mean notes\?\)"):
         licence_facts(model, releases, {"note": "MIT"})
+    with pytest.raises(UserError, match="--licence notes=MIT: the run records CC-BY-SA-4"):
+        licence_facts(model, releases, {"notes": "MIT"})
+    assert licence_facts(model, releases, {"notes": "CC-BY-SA-4.0"})["unknown"] == ["model me/base"]
     with pytest.raises(UserError, match="is no SPDX expression"):
         licence_facts(model, releases, {"me/base": "nonsense"})
 

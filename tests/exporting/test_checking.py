@@ -100,6 +100,16 @@ def test_what_must_not_be_there(path: str, content: str, words: str, folder: Pat
     assert told == dict.fromkeys(("drama_train", *OTHERS), ("not run", "the folder may hold code"))
 
 
+@pytest.mark.parametrize("path", ["modules.json", "config.json", "tokenizer_config.json"])
+def test_a_damaged_file_is_one_sentence(path: str, folder: Path) -> None:
+    for told, words in (("{", "Expecting"), ("3", "it is no "), ('"x"', "it is no ")):
+        (folder / path).write_text(told)
+        with pytest.raises(UserError, match=rf"{path} is damaged \({words}.*\): export the model again"):
+            list(check_folder(folder, 1e-5, ()))
+    (folder / "modules.json").write_text('["mine.Module"]')
+    assert path != "modules.json" or "names remote code ('mine.Module')" in findings(folder)["files"].words
+
+
 @pytest.mark.parametrize("path", ["chat_template.jinja", "additional_chat_templates/a.jinja"])
 def test_a_chat_template(path: str, folder: Path) -> None:
     (folder / path).parent.mkdir(exist_ok=True)

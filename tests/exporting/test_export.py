@@ -49,6 +49,14 @@ def test_a_run_becomes_a_folder(run: Path, retriever: Retriever, tmp_path: Path,
     assert not [path for path in out.parent.iterdir() if path != out]
 
 
+def test_the_folder_that_one_is_in(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for out in (".", "..", "../here"):
+        with pytest.raises(UserError, match=rf"--out {out} is no folder of its own: give the name"):
+            main(Export(run, Path(out), name="here"))
+
+
 def test_an_exported_folder_is_exported_again(run: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "a", tmp_path / "b"
     main(Export(run, first, name="small", checkpoint="last"))

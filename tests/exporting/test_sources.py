@@ -38,6 +38,10 @@ def test_a_run_that_held_nothing_out_has_its_last_checkpoint(run: Path) -> None:
 def test_a_models_folder(run: Path) -> None:
     found = open_source(run / "checkpoints/best/model", None)
     assert (found.name, found.checkpoint, found.facts, found.log) == ("model", None, {}, ())
+    model = run / "checkpoints/best/model"
+    assert fault(model, "last") == (
+        f"--checkpoint last is of a run, and {model} is a model's folder: leave it out, or name the run."
+    )
 
 
 def test_a_run_that_is_not_finished(run: Path) -> None:
@@ -68,6 +72,9 @@ def test_facts_and_logs_that_are_damaged(run: Path) -> None:
     told = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps(told | {"stepz": 3}))
     assert "does not follow run.schema.json (Additional properties are not allowed ('stepz'" in fault(run)
+    release = told["releases"][0] | {"repository": "me/x](http://evil) <b>"}
+    (run / "run.json").write_text(json.dumps(told | {"releases": [release]}))
+    assert "run.json does not follow run.schema.json ('me/x](http://evil) <b>' does not match" in fault(run)
     (run / "run.json").write_text("[]")
     assert "run.json is damaged (it is no JSON object)" in fault(run)
     (run / "run.json").write_text(json.dumps(told))
