@@ -15,7 +15,7 @@ RUN = runs/$(notdir $(RELEASE))
 demo: $(VENV)/.demo ## real documents and models: a release, a retriever trained on it, and a table; on two cores
 	$(VENV)/bin/python -m builders demo --show 5 $(if $(LIMIT),--limit $(LIMIT))
 	$(VENV)/bin/python -m drama_train --release $(RELEASE) --model smollm2 --layers 2 --max-length 128 --out $(RUN) \
-	  --negatives 1 $(if $(LIMIT),--batch 8 --steps 2,--steps 60 --evaluate-every 20)
+	  --negatives 1 $(if $(LIMIT),--batch 8 --steps 2,--steps 40 --evaluate-every 20)
 	$(VENV)/bin/python -m drama_train evaluate --model trained=$(RUN) untrained=smollm2:layers=2 --beside bm25 minilm \
 	  --on $(if $(LIMIT),passkey:256,release:$(RELEASE)) --out $(RUN)/scores
 
