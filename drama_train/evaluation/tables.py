@@ -57,7 +57,8 @@ def print_tables(found: Sequence[Table]) -> None:
 
 def markdown(table: Table) -> str:
     """The table under its title, columns in line."""
-    rows = [[str(escape(cell)) for cell in row] for row in (table.columns, *table.rows)]
+    rows = [[str(escape(cell)) for cell in table.columns]]
+    rows += [[str(escape(row[0])), *map(_markdown, row[1:])] for row in table.rows]
     widths = [max(len(row[at]) for row in rows) for at in range(len(table.columns))]
     lines = [
         "| " + " | ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
@@ -83,6 +84,11 @@ def _row_name(report: Report, system: str, dim: int | None) -> str:
     """With the dimension where a system is searched by several."""
     dims = {row["dim"] for row in report["scores"] if row["system"] == system and row["dim"]}
     return f"{system}, {dim}" if len(dims) > 1 else system
+
+
+def _markdown(cell: str) -> str:
+    """A difference begins with a sign, which is no list within a row."""
+    return cell if cell.startswith(("+", "−")) else str(escape(cell))
 
 
 def _cell(found: Mapping[str, float], sign: str = "") -> str:
