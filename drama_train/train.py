@@ -183,6 +183,7 @@ def _plan(config: Train, retriever: "Retriever", streams: "Sequence[KindStream]"
         width=retriever.dim,
         rows=sum(len(one.stream.rows) for one in streams),
         is_cpu=device == "cpu",
+        processes=world_size(),
     )
     plan = Plan(**fields, objective=objective, mask_repeats=config.mixing.mask_repeats, seed=config.seed)
     if plan.batch % world_size():

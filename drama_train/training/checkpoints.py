@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,15 +38,17 @@ def save_last(folder: Path, retriever: Retriever, optimizer: "torch.optim.AdamW"
     from safetensors.torch import save_file
 
     new = _emptied(folder, "last")
-    save_retriever(retriever, new / MODEL)
-    save_file(optimizer_tensors(retriever.model, optimizer), new / OPTIMIZER)
+    with _written(new):
+        save_retriever(retriever, new / MODEL)
+        save_file(optimizer_tensors(retriever.model, optimizer), new / OPTIMIZER)
     _finish(new, progress, folder / "last")
 
 
 def save_best(folder: Path, retriever: Retriever, progress: Progress) -> None:
     """Replace `best`, likewise; it has no optimizer."""
     new = _emptied(folder, "best")
-    save_retriever(retriever, new / MODEL)
+    with _written(new):
+        save_retriever(retriever, new / MODEL)
     _finish(new, progress, folder / "best")
 
 
@@ -71,6 +75,20 @@ def load_last(checkpoint: Path, retriever: Retriever, optimizer: "torch.optim.Ad
         load_optimizer(retriever.model, optimizer, load_file(checkpoint / OPTIMIZER))
     except (SafetensorError, KeyError, OSError) as fault:
         raise UserError(f"The optimizer of the checkpoint {checkpoint} cannot be read ({fault}): train anew.") from None
+
+
+@contextmanager
+def _written(new: Path) -> Iterator[None]:
+    """safetensors words a full disk in a way of its own. UserError, as of other files."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as fault:
+        raise UserError(
+            f"The checkpoint {new} cannot be written ({fault}): make room there, then run this again, and it goes on "
+            "from the checkpoint before."
+        ) from None
 
 
 def _emptied(folder: Path, name: str) -> Path:

@@ -79,14 +79,15 @@ class Plan:
 
 
 def settle(
-    given: Schedule, objective: Objective, *, parameters: int, width: int, rows: int, is_cpu: bool
+    given: Schedule, objective: Objective, *, parameters: int, width: int, rows: int, is_cpu: bool, processes: int = 1
 ) -> tuple[Objective, dict[str, Any]]:
     """The objective with its dimensions, and the fields of a Plan that `given` leaves open.
 
-    parameters: without embeddings; width: of a vector; rows: for training.
+    parameters: without embeddings; width: of a vector; rows: for training; processes: among which a step can be shared.
     """
     large, huge = parameters > 2e8, parameters > 6e8  # the paper's 0.3B and 1B (DRAMA A.4)
-    batch = given.batch or min(64 if is_cpu else 256 if huge else 1024 if large else 2048, rows)
+    most = min(64 if is_cpu else 256 if huge else 1024 if large else 2048, rows)
+    batch = given.batch or max(1, most // processes) * processes
     steps = given.steps or max(1, math.ceil(given.epochs * rows / batch))
     if not objective.dims:
         objective = replace(objective, dims=nested_dims(width))

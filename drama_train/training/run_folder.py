@@ -15,15 +15,13 @@ def settle_config(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write what the run is, or compare it with what the folder says. UserError that names the first difference."""
     path = folder / CONFIG
     if not path.is_file():
-        if folder.is_dir() and any(one for one in folder.iterdir() if one.name != ".lock"):
+        if folder.is_dir() and any(not one.name.startswith(".") for one in folder.iterdir()):
             raise UserError(f"{folder} is not empty and no run: name another --out.", exit_code=2)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(path, facts)
         return
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as fault:
-        raise UserError(f"{path} is damaged ({fault}): name another --out.") from None
+    before = read_facts(folder, CONFIG)
+    assert before is not None
     now = json.loads(json.dumps(facts))
     different = next((name for name in [*now, *before] if now.get(name) != before.get(name)), None)
     if different is not None:
@@ -36,9 +34,17 @@ def settle_config(folder: Path, facts: Mapping[str, Any]) -> None:
 
 
 def read_facts(folder: Path, name: str) -> dict[str, Any] | None:
-    """config.json or run.json; None where there is none."""
+    """config.json or run.json; None where there is none. UserError where it is damaged."""
     path = folder / name
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("it is no JSON object")
+    except ValueError as fault:
+        raise UserError(f"{path} is damaged ({fault}): name another --out.") from None
+    return found
 
 
 def _first_difference(before: Any, now: Any) -> tuple[str, str]:

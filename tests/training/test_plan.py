@@ -25,6 +25,15 @@ def test_the_papers_sizes_are_derived(parameters: int, batch: int, negatives: in
     assert settle(Schedule(), Objective(), parameters=parameters, width=768, rows=10**7, is_cpu=True)[1]["batch"] == 64
 
 
+@pytest.mark.parametrize(
+    ("rows", "processes", "batch"), [(1001, 8, 1000), (10**6, 6, 2046), (5, 8, 8), (1001, 1, 1001)]
+)
+def test_a_derived_step_can_be_shared_by_the_processes(rows: int, processes: int, batch: int) -> None:
+    given = {"parameters": 113_000_000, "width": 768, "is_cpu": False}
+    assert settle(Schedule(), Objective(), rows=rows, processes=processes, **given)[1]["batch"] == batch
+    assert settle(Schedule(batch=9), Objective(), rows=rows, processes=processes, **given)[1]["batch"] == 9
+
+
 def test_steps_pass_over_the_rows() -> None:
     assert _plan(batch=64).steps == -(-3 * 10_000 // 64)
     assert _plan(batch=64, epochs=1.0).steps == -(-10_000 // 64)

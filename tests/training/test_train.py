@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,8 +13,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from builders.cli.errors import UserError
 from drama_train.__main__ import main
 from drama_train.retriever import load_retriever
+from drama_train.training.run_folder import read_facts, settle_config
 from drama_train.training.run_log import read_log
 from tests.llm.tiny_llama import one_thread
 from tests.training.small_release import write_small_release
@@ -74,6 +77,34 @@ def test_a_run_that_is_done_is_left_as_it_is_and_another_is_refused(
     other = write_small_release(tmp_path / "other", seed=1)
     assert main(_flags(other, tiny_folder, out)) == 2
     assert "is another run: its releases is content_hash" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["config.json", "run.json"])
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])
+def test_a_damaged_file_of_a_run_is_named(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=rf"{name} is damaged \(.*\): name another --out"):
+        settle_config(tmp_path, {"model": "m"}) if name == "config.json" else read_facts(tmp_path, name)
+
+
+def test_what_a_kill_left_beside_no_config_is_no_run_of_another(tmp_path: Path) -> None:
+    (tmp_path / ".config.json.4711").write_text("{")
+    settle_config(tmp_path, {"model": "m"})
+    assert read_facts(tmp_path, "config.json") == {"model": "m"}
+
+
+def test_a_full_disk_is_told_in_a_sentence(
+    small_release: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Files may not grow beyond 100 kB, and the weights are larger."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    main([*_flags(small_release, tiny_folder, tmp_path / "run"), "--dry-run"])  # fills the cache of the release
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        assert main(_flags(small_release, tiny_folder, tmp_path / "run")) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "best.new cannot be written (" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_no_run_is_not_written_into(
