@@ -74,7 +74,9 @@ def test_facts_and_logs_that_are_damaged(run: Path) -> None:
     assert "does not follow run.schema.json (Additional properties are not allowed ('stepz'" in fault(run)
     release = told["releases"][0] | {"repository": "me/x](http://evil) <b>"}
     (run / "run.json").write_text(json.dumps(told | {"releases": [release]}))
-    assert "run.json does not follow run.schema.json ('me/x](http://evil) <b>' does not match" in fault(run)
+    assert "does not follow run.schema.json (releases.0.repository: 'me/x](http://evil) <b>' does not match" in fault(
+        run
+    )
     (run / "run.json").write_text("[]")
     assert "run.json is damaged (it is no JSON object)" in fault(run)
     (run / "run.json").write_text(json.dumps(told))
