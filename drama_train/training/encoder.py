@@ -41,6 +41,10 @@ def load_backbone(
     config.is_causal = attention == "causal"
     if layers is not None:
         config.num_hidden_layers = layers
+        if getattr(
+            config, "layer_types", None
+        ):  # Qwen3's names the attention of each layer, and is saved if they match
+            config.layer_types = config.layer_types[:layers]
     model: PreTrainedModel
     try:
         with _quiet():

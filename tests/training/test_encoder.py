@@ -117,5 +117,9 @@ def test_another_family_is_named(tmp_path: Path) -> None:
         load_backbone(str(tmp_path / "nothing"), "bidirectional")
 
 
-def test_the_first_layers_alone(folder: Path) -> None:
-    assert len(load_backbone(str(folder), "causal", layers=1).layers) == 1
+def test_the_first_layers_alone(folder: Path, tmp_path: Path) -> None:
+    model = load_backbone(str(folder), "causal", layers=1)
+    model.save_pretrained(tmp_path)
+    again = load_backbone(str(tmp_path), "causal")
+    assert len(model.layers) == len(again.layers) == 1
+    assert torch.equal(_states(model, ROWS), _states(again, ROWS))
