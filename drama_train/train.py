@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from drama_train.training.streams import KindStream
     from drama_train.training.trainer import Evaluate
 
-PROG = "python -m drama_train"
+PROG = "python -m drama_train train"
 
 
 @dataclass(frozen=True)
