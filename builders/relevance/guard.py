@@ -1,6 +1,6 @@
 """No negative is a positive in disguise: negatives that share something with a positive go, and are counted by reason.
 
-PEERS: that a known positive, or its twin, ends up as a negative is what users of every miner report.
+That a known positive, or its twin, ends up as a negative is what users of every miner report.
 """
 
 from collections import Counter

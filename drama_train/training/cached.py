@@ -1,4 +1,4 @@
-"""One contrastive step with cached gradients, exact for any number of processes (GradCache; TRAINING d, E)."""
+"""One contrastive step with cached gradients, exact for any number of processes (GradCache, arXiv 2101.06983)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext

@@ -119,7 +119,7 @@ def token_ids(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[lis
     """BOS + text + EOS of each text, at most `max_length` tokens; a long text is cut before its EOS.
 
     A tokenizer without BOS begins with the text. Llama 3's adds no EOS by itself, and leaving it out changes every
-    vector without a word (TRAINING b). ValueError where there is no EOS.
+    vector without a word. ValueError where there is no EOS.
     """
     if tokenizer.eos_token_id is None:
         raise ValueError("the tokenizer has no EOS token, which ends every text")

@@ -1,4 +1,4 @@
-"""Which documents of a batch are no negatives of a query: known positives and their twins (PEERS 2, 6, 7)."""
+"""Which documents of a batch are no negatives of a query: known positives and their twins."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

@@ -16,7 +16,7 @@ class Objective:
     """What is minimised. The defaults are DRAMA's (4.4), whose paper leaves the temperature open."""
 
     temperature: float = 0.02
-    """Cosines are divided by it; 0.02 is usual (TRAINING c)."""
+    """Cosines are divided by it; 0.02 is usual in small retrievers."""
     dims: tuple[int, ...] = ()
     """Matryoshka: the loss is summed over the first so many dimensions; () is the whole vector alone."""
     weights: tuple[float, ...] = ()
@@ -79,7 +79,7 @@ class Masks:
 def contrastive_loss(queries: "Tensor", documents: "Tensor", masks: Masks, objective: Objective) -> "Tensor":
     """The sum over queries, a scalar: queries (Q, D), documents (C, D), neither normalised, both float32 or float64.
 
-    For each dimension k, with s the cosine of the first k (METHOD: Retriever training; TRAINING c2):
+    For each dimension k, with s the cosine of the first k (DRAMA 4.4):
     -log exp(s+ / t) / (exp(s+ / t) + sum over documents that are not excluded of exp(s / t)).
     """
     return loss_of_units(unit_slices(queries, objective), unit_slices(documents, objective), masks, objective)

@@ -1,4 +1,4 @@
-"""The distinct texts of a step, sorted by length and cut into micro-batches of a token budget (TRAINING e)."""
+"""The distinct texts of a step, sorted by length and cut into micro-batches of a token budget."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
