@@ -132,14 +132,14 @@ def texts_of(folder: Path, count: int, *, homogeneous: bool) -> Iterator[Texts]:
 def _batch(retriever: Retriever, texts: Texts, longest: int) -> Batch:
     """Nothing is masked, as sentence-transformers masks nothing."""
     queries, documents = texts
-    count, columns = len(queries), len(documents)
-    nothing = torch.full((count, 1), -1)
+    columns = len(documents)
+    nothing = torch.zeros(0, dtype=torch.long)
     numbers = torch.arange(columns)
     return Batch(
         retriever.token_ids(queries, "query", longest),
         retriever.token_ids(documents, "document", longest),
         Identity(numbers, numbers, numbers),
-        Known(nothing, nothing, nothing),
+        Known(nothing, nothing, nothing, nothing),
     )
 
 
