@@ -8,7 +8,7 @@ LIMIT ?=
 
 .PHONY: demo test test-slow lint test-vllm clean
 
-# Where the demo's recipe puts its release, and the retriever that is trained on it. A limited one has no held-out query.
+# Where the demo's recipe puts its release, and the retriever that is trained on it. A limited one holds hardly a query out.
 RELEASE = releases/pydoc-drama$(if $(LIMIT),-limit$(LIMIT))-v1.0.0
 RUN = runs/$(notdir $(RELEASE))
 
