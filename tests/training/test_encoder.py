@@ -8,7 +8,8 @@ import torch
 from transformers import AutoModel, LlamaConfig, MistralConfig, Qwen3Config
 
 from builders.cli.errors import UserError
-from drama_train.training.encoder import FAMILIES, encode, load_backbone, padded, pool, token_ids
+from drama_train.loading import FAMILIES
+from drama_train.training.encoder import encode, load_backbone, padded, pool, token_ids
 from tests.llm.tiny_llama import write_tiny_llama
 
 _SHAPE: dict[str, Any] = {
