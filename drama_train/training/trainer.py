@@ -6,18 +6,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
 from builders.text.hashes import id_number
-from drama_train.retriever import Retriever
+from drama_train.retriever import Retriever, save_retriever
 from drama_train.training import processes
 from drama_train.training.batches import BatchMaker
-from drama_train.training.cached import Compute, cached_step
-from drama_train.training.checkpoints import Progress, find, load_last, read_progress, save_best, save_last
+from drama_train.training.cached import Batch, Compute, cached_step
+from drama_train.training.checkpoints import Progress, resumed, save_best, save_last
 from drama_train.training.mixture import Draw, Mixture
-from drama_train.training.optimizer import make_optimizer
+from drama_train.training.optimizer import make_optimizer, optimizer_tensors
 from drama_train.training.plan import Plan
 from drama_train.training.prefetch import Prefetched, Step
 from drama_train.training.run_log import RunLog, StepFacts
@@ -53,8 +54,9 @@ def train(work: Work) -> Progress:
     UserError where a loss is no number: it names the rows, and `last` is of before that step.
     """
     optimizer = make_optimizer(work.retriever.model, work.plan.weight_decay)
-    progress = _resumed(work, optimizer)
-    model = _for_processes(work.retriever)
+    progress = resumed(work.folder, work.retriever.model, optimizer, work.mixture)
+    model = processes.replicated(work.retriever.model, work.retriever.device)
+    save = partial(save_retriever, work.retriever)
     is_first = processes.rank() == 0
     make = _maker_of_share(work)
     with (
@@ -62,7 +64,7 @@ def train(work: Work) -> Progress:
         Prefetched(work.mixture, make) as steps,
     ):
         if progress.step == 0 and _evaluate(work, progress, log) and is_first:
-            save_best(work.checkpoints, work.retriever, progress)
+            save_best(work.checkpoints, save, progress)
         start = time.perf_counter()
         for step in steps:
             if progress.step >= work.plan.steps or _is_over(work.plan, progress):
@@ -72,15 +74,15 @@ def train(work: Work) -> Progress:
             if progress.step % work.plan.evaluate_every == 0 or is_last:
                 is_best = _evaluate(work, progress, log)
                 if is_first:
-                    save_last(work.checkpoints, work.retriever, optimizer, progress)
+                    save_last(work.checkpoints, save, optimizer_tensors(work.retriever.model, optimizer), progress)
                     if is_best:  # in this order, so that a run that is killed between them has what `best` should be
-                        save_best(work.checkpoints, work.retriever, progress)
+                        save_best(work.checkpoints, save, progress)
             start = time.perf_counter()
     return progress
 
 
 def _step(
-    work: Work, model: Any, optimizer: "torch.optim.AdamW", step: Step, progress: Progress, start: float
+    work: Work, model: Any, optimizer: "torch.optim.AdamW", step: Step[Batch], progress: Progress, start: float
 ) -> StepFacts:
     """start: when the step before was done, so that waiting for this one's batch counts too."""
     import torch
@@ -104,7 +106,9 @@ def _step(
     progress.tokens += tokens
     progress.seconds += seconds
     streams = dict(Counter(work.mixture.streams[draw.stream].name for draw in step.draws))
-    return StepFacts(step.number, result.loss, rate, norm, tokens, seconds, _peak_memory(work.retriever), streams)
+    return StepFacts(
+        step.number, result.loss, rate, norm, tokens, seconds, processes.peak_memory(work.retriever.device), streams
+    )
 
 
 def _evaluate(work: Work, progress: Progress, log: RunLog) -> bool:
@@ -131,48 +135,11 @@ def _is_over(plan: Plan, progress: Progress) -> bool:
     return plan.patience is not None and progress.evaluations_since >= plan.patience
 
 
-def _resumed(work: Work, optimizer: "torch.optim.AdamW") -> Progress:
-    checkpoint = find(work.checkpoints, "last")
-    if checkpoint is None:
-        return Progress()
-    progress = read_progress(checkpoint)
-    load_last(checkpoint, work.retriever, optimizer)
-    try:
-        work.mixture.load(progress.mixture)
-    except (ValueError, KeyError, TypeError) as fault:
-        raise UserError(f"The checkpoint {checkpoint} is of another mixture ({fault}): name another --out.") from None
-    if progress.best_score is not None and processes.rank() == 0:
-        _check_best(work, progress)
-    return progress
-
-
-def _check_best(work: Work, progress: Progress) -> None:
-    """`best` is what `last` says it is; it is saved now where a kill came between the two."""
-    best = find(work.checkpoints, "best")
-    if best is not None and read_progress(best).step == progress.best_step:
-        return
-    if progress.step != progress.best_step:
-        raise UserError(
-            f"The best checkpoint of {work.folder}, of step {progress.best_step}, is gone or another one: name another "
-            "--out to train anew."
-        )
-    save_best(work.checkpoints, work.retriever, progress)
-
-
-def _maker_of_share(work: Work) -> Callable[[list[Draw]], Any]:
+def _maker_of_share(work: Work) -> Callable[[list[Draw]], Batch]:
     """The batch of this process: its share of the step's draws, in the order of the processes."""
     size = work.plan.batch // processes.world_size()
     start = processes.rank() * size
     return lambda draws: work.maker.make(draws[start : start + size])
-
-
-def _for_processes(retriever: Retriever) -> Any:
-    if processes.world_size() == 1:
-        return retriever.model
-    from torch.nn.parallel import DistributedDataParallel
-
-    is_cuda = retriever.device.type == "cuda"
-    return DistributedDataParallel(retriever.model, device_ids=[retriever.device.index] if is_cuda else None)
 
 
 def _compute(work: Work) -> Compute:
@@ -189,7 +156,7 @@ def _compute(work: Work) -> Compute:
     )
 
 
-def _no_number(work: Work, step: Step, loss: float, norm: float) -> UserError:
+def _no_number(work: Work, step: Step[Batch], loss: float, norm: float) -> UserError:
     """Names some rows; all are in no_number.json."""
     ids = work.maker.triplet_ids(step.draws)
     path = work.folder / "no_number.json"
@@ -204,16 +171,3 @@ def _no_number(work: Work, step: Step, loss: float, norm: float) -> UserError:
 
 def _some(ids: Sequence[str]) -> str:
     return ", ".join(ids[:3])
-
-
-def _peak_memory(retriever: Retriever) -> int:
-    """Bytes: of the GPU, or of the process."""
-    import resource
-    import sys
-
-    import torch
-
-    if retriever.device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(retriever.device))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
