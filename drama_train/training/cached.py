@@ -10,6 +10,7 @@ from drama_train.training.batch_loss import loss_and_gradients
 from drama_train.training.embedding import RowsRead, add_gradients, rows_read
 from drama_train.training.encoder import Pooling, encode, padded
 from drama_train.training.known import Identity, Known
+from drama_train.training.loop import StepResult
 from drama_train.training.loss import Objective
 from drama_train.training.micro_batches import distinct, micro_batches
 
@@ -58,14 +59,6 @@ class Compute:
     device: str = "cpu"
     autocast: "torch.dtype | None" = None
     repeats: bool = True  # a text that stands in the global batch twice counts once
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """loss: the mean over the queries of all processes. tokens: real tokens that this process encoded."""
-
-    loss: float
-    tokens: int
 
 
 def cached_step(model: Any, batch: Batch, objective: Objective, compute: Compute) -> StepResult:

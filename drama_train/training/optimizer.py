@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from drama_train.training.processes import whole
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -36,13 +38,7 @@ def load_optimizer(model: Any, optimizer: "torch.optim.AdamW", tensors: "dict[st
         }
 
 
-def whole(tensor: "Tensor") -> "Tensor":
-    """As one tensor, where FSDP2 has it in shards: then in the host's memory, and all processes must ask."""
-    found: Tensor = tensor.full_tensor().cpu() if hasattr(tensor, "full_tensor") else tensor
-    return found.detach().contiguous()
-
-
-def _as_parameter(tensor: "Tensor", parameter: "Tensor") -> "Tensor":
+def _as_parameter(tensor: "Tensor", parameter: Any) -> "Tensor":
     placed = tensor.to(parameter.device, parameter.dtype)
     if not hasattr(parameter, "device_mesh"):
         return placed

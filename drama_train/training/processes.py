@@ -61,6 +61,12 @@ def summed(value: "Tensor") -> "Tensor":
     return value
 
 
+def whole(tensor: "Tensor") -> "Tensor":
+    """As one tensor, where FSDP2 has it in shards: then in the host's memory, and all processes must ask."""
+    found: Tensor = tensor.full_tensor().cpu() if hasattr(tensor, "full_tensor") else tensor
+    return found.detach().contiguous()
+
+
 def most(number: int) -> int:
     """The largest of the processes' numbers."""
     import torch
