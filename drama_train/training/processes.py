@@ -134,6 +134,18 @@ def wait_for_all() -> None:
         dist.barrier()
 
 
+def wait_for_first() -> None:
+    """As wait_for_all, where the first process works long: NCCL itself would give up after ten minutes."""
+    from datetime import timedelta
+
+    import torch.distributed as dist
+
+    if world_size() > 1:
+        group = dist.new_group(backend="gloo", timeout=timedelta(days=1))
+        dist.barrier(group)
+        dist.destroy_process_group(group)
+
+
 def hardware(device: str) -> str:
     """What all processes run on, in words."""
     import torch
