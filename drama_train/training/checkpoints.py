@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -37,19 +37,27 @@ def save_last(folder: Path, retriever: Retriever, optimizer: "torch.optim.AdamW"
     """Replace `last`. A run that is killed meanwhile still has the one before or this one, whole."""
     from safetensors.torch import save_file
 
-    new = _emptied(folder, "last")
-    with _written(new):
+    def write(new: Path) -> None:
         save_retriever(retriever, new / MODEL)
         save_file(optimizer_tensors(retriever.model, optimizer), new / OPTIMIZER)
-    _finish(new, progress, folder / "last")
+
+    save_checkpoint(folder, "last", asdict(progress), write)
 
 
 def save_best(folder: Path, retriever: Retriever, progress: Progress) -> None:
     """Replace `best`, likewise; it has no optimizer."""
-    new = _emptied(folder, "best")
+    save_checkpoint(folder, "best", asdict(progress), lambda new: save_retriever(retriever, new / MODEL))
+
+
+def save_checkpoint(folder: Path, name: str, state: Mapping[str, Any], write: Callable[[Path], None]) -> None:
+    """Replace the checkpoint of that name by what `write` puts into an empty folder, whole or not at all.
+
+    state: JSON, written last. UserError where the disk is full.
+    """
+    new = _emptied(folder, name)
     with _written(new):
-        save_retriever(retriever, new / MODEL)
-    _finish(new, progress, folder / "best")
+        write(new)
+    _finish(new, state, folder / name)
 
 
 def find(folder: Path, name: str) -> Path | None:
@@ -103,12 +111,12 @@ def _emptied(folder: Path, name: str) -> Path:
     return new
 
 
-def _finish(new: Path, progress: Progress, place: Path) -> None:
+def _finish(new: Path, state: Mapping[str, Any], place: Path) -> None:
     """state.json is written last, when the others are on the disk; then the names change."""
     for path in sorted(path for path in new.rglob("*") if path.is_file()):
         with path.open("rb") as file:
             os.fsync(file.fileno())
-    write_json(new / STATE, asdict(progress))
+    write_json(new / STATE, state)
     old = place.with_name(place.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
     if place.exists():
