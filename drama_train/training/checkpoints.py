@@ -40,25 +40,31 @@ class Progress:
 
 
 def save_last(folder: Path, save_model: SaveModel, optimizer: "Mapping[str, Tensor]", progress: Progress) -> None:
-    """Replace `last`. A run that is killed meanwhile still has the one before or this one, whole.
-
-    optimizer: what optimizer_tensors returned.
-    """
+    """Replace `last`. optimizer: what optimizer_tensors returned."""
     from safetensors.torch import save_file
 
-    new = _emptied(folder, "last")
-    with _written(new):
+    def write(new: Path) -> None:
         save_model(new / MODEL)
         save_file(dict(optimizer), new / OPTIMIZER)
-    _finish(new, progress, folder / "last")
+
+    save_checkpoint(folder, "last", asdict(progress), write)
 
 
 def save_best(folder: Path, save_model: SaveModel, progress: Progress) -> None:
     """Replace `best`, likewise; it has no optimizer."""
-    new = _emptied(folder, "best")
+    save_checkpoint(folder, "best", asdict(progress), lambda new: save_model(new / MODEL))
+
+
+def save_checkpoint(folder: Path, name: str, state: Mapping[str, Any], write: Callable[[Path], None]) -> None:
+    """Replace the checkpoint of that name by what `write` puts into an empty folder, whole or not at all.
+
+    A run that is killed meanwhile still has the one before or this one. state: JSON, written last. UserError where
+    the disk is full.
+    """
+    new = _emptied(folder, name)
     with _written(new):
-        save_model(new / MODEL)
-    _finish(new, progress, folder / "best")
+        write(new)
+    _finish(new, state, folder / name)
 
 
 def find(folder: Path, name: str) -> Path | None:
@@ -144,12 +150,12 @@ def _emptied(folder: Path, name: str) -> Path:
     return new
 
 
-def _finish(new: Path, progress: Progress, place: Path) -> None:
+def _finish(new: Path, state: Mapping[str, Any], place: Path) -> None:
     """state.json is written last, when the others are on the disk; then the names change."""
     for path in sorted(path for path in new.rglob("*") if path.is_file()):
         with path.open("rb") as file:
             os.fsync(file.fileno())
-    write_json(new / STATE, asdict(progress))
+    write_json(new / STATE, state)
     old = place.with_name(place.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
     if place.exists():

@@ -39,7 +39,7 @@ class RunLog:
         self._events: Any = None
         self._file: Any = None
         if is_first:  # of the processes
-            _drop_after(folder / LOG, step)
+            drop_after(folder / LOG, step)
             self._file = (folder / LOG).open("a", encoding="utf-8")
             self._events = _events(folder / "tensorboard", step)
 
@@ -60,7 +60,7 @@ class RunLog:
         before = facts.seconds if self._seconds is None else self._seconds
         self._seconds = _SMOOTHED * before + (1 - _SMOOTHED) * facts.seconds
         rate = facts.tokens / facts.seconds
-        to_go = _clock(self._seconds * (self._steps - facts.step))
+        to_go = clock(self._seconds * (self._steps - facts.step))
         memory = facts.memory_bytes / 1e9
         say(
             f"step {facts.step:>6}/{self._steps}  loss {facts.loss:>8.4f}  lr {facts.lr:.2e}  "
@@ -109,7 +109,7 @@ def _read(line: bytes, where: str) -> dict[str, Any]:
     return found
 
 
-def _drop_after(path: Path, step: int) -> None:
+def drop_after(path: Path, step: int) -> None:
     """Of a run that was stopped before its first checkpoint nothing is kept: step 0 is evaluated again."""
     kept = [line for line in read_log(path.parent) if 0 < step >= line["step"]]
     write_bytes(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
@@ -124,6 +124,6 @@ def _events(folder: Path, step: int) -> Any:
     return SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     minutes, second = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{second:02}"

@@ -1,0 +1,62 @@
+"""What a pruned model came from: pruning.json in its folder, which travels with it through recovery."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from builders.cli.errors import UserError
+from builders.llm.weights import pinned_model
+from builders.retrieval.encoders import shown
+
+if TYPE_CHECKING:
+    from drama_train.prune import Prune
+
+PRUNING, KEEP = "pruning.json", "keep.json"
+
+
+def identity_of(config: "Prune") -> dict[str, Any]:
+    """What the weights depend on: another value is another model."""
+    from drama_train.pretraining.texts import open_texts
+
+    reading = config.reading
+    model = shown(pinned_model(config.model, None))
+    told = {
+        "source": {"id": model.id, "revision": model.revision},
+        "shape": config.shape.lower(),
+        "pick": config.pick,
+        "fold": config.fold,
+        "vocabulary": sorted(config.vocabulary),
+        "hops": config.hops,
+        "seed": config.seed,
+        "texts": [{"name": one.name, "content_hash": one.content_hash} for one in map(open_texts, reading.texts)],
+        "reading": {
+            "length": reading.length,
+            "weights": reading.by_language(),
+            "balance": reading.balance,
+            "heldout": reading.heldout,
+            "limit": reading.limit,
+        },
+    }
+    if config.pick == "importance":
+        told["samples"] = config.samples
+    if config.pick == "l0":
+        told["learning"] = {n: v for n, v in asdict(config.learning).items() if n not in ("budget", "checkpoint_every")}
+    if config.hops > 1:
+        told["hop_steps"] = config.hop_steps
+    return told
+
+
+def read_pruning(folder: Path) -> dict[str, Any] | None:
+    """pruning.json of a model's folder; None where it has none. UserError where it is damaged."""
+    path = folder / PRUNING
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, Mapping):
+            raise ValueError("it is no JSON object")
+    except ValueError as fault:
+        raise UserError(f"{path} is damaged ({fault}): prune the model again.") from None
+    return dict(found)

@@ -1,0 +1,159 @@
+"""The sequence of pruning: read, cut the vocabulary, pick, slice, measure, write."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from builders.cli.errors import UserError
+from builders.cli.progress import say
+from builders.releases.manifests import write_json
+from builders.store.folders import new_folder
+from builders.store.locks import locked
+from builders.store.provenance import provenance
+from drama_train.language_model import LanguageModel, load_language_model, save_language_model
+from drama_train.pretraining.reading import read_tokens
+from drama_train.pruning.facts import KEEP, PRUNING, identity_of, read_pruning
+from drama_train.pruning.gates import check_reachable
+from drama_train.pruning.picking import Pick, Picked, pick
+from drama_train.pruning.shape import Shape, counted, expansion, parse_shape, shape_of
+from drama_train.pruning.showing import losses_told, show_cut
+from drama_train.pruning.slicing import check_sliceable, sliced
+from drama_train.training import processes
+
+if TYPE_CHECKING:
+    from drama_train.pretraining.tokens import Tokens
+    from drama_train.prune import Prune
+
+HELDOUT_BLOCKS = 16  # of each language, for the losses before and after
+_PLOT, _LOG = "sparsity.svg", "l0.jsonl"
+
+
+def make(config: "Prune", device: str) -> Path | None:
+    """Prune, and write the folder; None of processes beside the first. What is there already is not made again.
+
+    What is needed on the way stands beside it, in .NAME.work, from where a run that was stopped goes on.
+    """
+    work = config.out.resolve().with_name(f".{config.out.resolve().name}.work")
+    is_first = processes.rank() == 0
+    with locked(work / "lock", str(config.out)) if is_first else nullcontext():
+        identity = identity_of(config)
+        if config.out.exists():
+            _check_same(config.out, identity)
+            say(f"already pruned: {config.out}")
+        else:
+            _make(config, device, work, identity)
+        processes.wait_for_all()
+        if is_first:
+            shutil.rmtree(work)
+    return config.out if is_first else None
+
+
+def check_target(config: "Prune", language_model: LanguageModel) -> tuple[Shape, Shape]:
+    """(source, target). UserError where the target cannot be cut from the model by that pick."""
+    check_sliceable(language_model.model)
+    source, target = shape_of(language_model.model.config), parse_shape(config.shape)
+    factor = expansion(source, target)
+    if config.pick == "l0":
+        check_reachable(source, target, source.kv_heads * factor)
+    return source, target
+
+
+def _make(config: "Prune", device: str, work: Path, identity: Mapping[str, Any]) -> None:
+    language_model = load_language_model(config.model, device=device)
+    source, target = check_target(config, language_model)
+    before = counted(language_model.model)
+    tokens = _tokens(config, work, language_model)
+    kept_tokens = None
+    losses = {"source": _losses(language_model, tokens)}
+    if config.vocabulary:
+        from drama_train.pruning.vocabulary import cut_vocabulary
+
+        language_model, kept_tokens = cut_vocabulary(language_model, tokens, config.vocabulary)
+        tokens = _tokens(config, work / "cut", language_model)
+    if processes.rank() == 0:
+        show_cut(source, target, before, language_model.model)
+    picked = _pick(config, language_model, target, tokens, work, identity)
+    if processes.rank() > 0:
+        return
+    small = sliced(picked.model, picked.keep, picked.gates if config.fold else None)
+    if (found := shape_of(small.config)) != target:
+        raise AssertionError(f"sliced to {found}, and not to {target}")
+    pruned = LanguageModel(small, language_model.tokenizer)
+    losses["cut"] = _losses(pruned, tokens)
+    say(losses_told(losses))
+    told = {
+        **identity,
+        "source_shape": str(source),
+        "target_shape": str(target),
+        "parameters": {"source": before, "target": counted(small)},
+        "tokens": kept_tokens,
+        "losses": losses,
+        "made_with": provenance(),
+    }
+    _write(config, pruned, picked, work, told)
+
+
+def _tokens(config: "Prune", work: Path, language_model: LanguageModel) -> "Tokens":
+    """The first process writes them, the others map them."""
+    folder = work / "tokens"
+    if processes.rank() > 0:
+        processes.wait_for_all()
+    tokens = read_tokens(config.reading, folder, language_model.tokenizer)
+    if processes.rank() == 0:
+        processes.wait_for_all()
+    return tokens
+
+
+def _pick(
+    config: "Prune",
+    language_model: LanguageModel,
+    target: Shape,
+    tokens: "Tokens",
+    work: Path,
+    identity: Mapping[str, Any],
+) -> Picked:
+    streams = tokens.streams(config.reading.by_language() or None, config.reading.balance)
+    made = Pick(config.pick, target, config.samples, config.learning, config.seed)
+    return pick(made, language_model.model, tokens, streams, work / "l0", identity)
+
+
+def _losses(language_model: LanguageModel, tokens: "Tokens") -> dict[str, float]:
+    """Nats a token on held-out text, by language. Only the first process measures."""
+    from drama_train.pretraining.perplexity import heldout_losses
+
+    if processes.rank() > 0:
+        return {}
+    found = heldout_losses(language_model.model, tokens, blocks=HELDOUT_BLOCKS, batch=4)
+    return {name: round(one.loss, 6) for name, one in found.items()}
+
+
+def _write(config: "Prune", pruned: LanguageModel, picked: Picked, work: Path, told: Mapping[str, Any]) -> None:
+    """pruning.json is written last."""
+    with new_folder(config.out) as (folder, _):
+        save_language_model(pruned, folder)
+        write_json(folder / KEEP, picked.keep.facts())
+        if config.pick == "l0":
+            from drama_train.pruning.plots import write_sparsity
+            from drama_train.training.run_log import LOG
+
+            shutil.copy(work / "l0" / LOG, folder / _LOG)
+            write_sparsity(folder / _LOG, folder / _PLOT)
+        write_json(folder / PRUNING, told)
+
+
+def _check_same(folder: Path, identity: Mapping[str, Any]) -> None:
+    """UserError where the folder holds something else."""
+    told = read_pruning(folder)
+    if told is None:
+        raise UserError(f"{folder} is there and holds no pruned model: name another --out.", exit_code=2)
+    now = json.loads(json.dumps(identity))
+    different = next((name for name in now if told.get(name) != now[name]), None)
+    if different is not None:
+        raise UserError(
+            f"{folder} was pruned otherwise: its {different} is {told.get(different)}, and would be {now[different]}; "
+            "name another --out.",
+            exit_code=2,
+        )

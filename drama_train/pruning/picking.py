@@ -1,0 +1,155 @@
+"""The four ways to pick units; each gives a model, what of it to keep, and the gates it learned, if it did."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from builders.cli.errors import UserError
+from builders.cli.progress import Progress
+from drama_train.pruning.masks import Keep, Masks, choose, masks_of
+from drama_train.pruning.shape import Shape, expansion, shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+    from drama_train.pretraining.tokens import Tokens
+    from drama_train.pruning.l0 import GatedModel, L0Plan
+    from drama_train.training.mixture import Stream
+
+Method = Literal["importance", "l0", "magnitude", "random"]
+METHODS = get_args(Method)
+TOKENS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class Picked:
+    """model: the source, its kv heads expanded as the target needs, trained where l0 did; gates: soft ones of l0."""
+
+    model: Any
+    keep: Keep
+    gates: Masks | None = None
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How l0 learns. None: derived, and shown."""
+
+    steps: int = 3200
+    """Steps of l0, the paper's number; a twentieth of them can do for a rehearsal."""
+    batch: int | None = None
+    """Blocks of text a step, over all processes. None: 32, as published; 1 on a CPU."""
+    lr: float = 1e-4
+    """Of the weights, which learn beside the gates."""
+    mask_lr: float = 1.0
+    """Of the gates."""
+    sparsity_warmup: float = 0.2
+    """The part of the steps in which the targets rise from 0."""
+    budget: int = 4096
+    """Tokens of a micro-batch: memory and speed, and not the result."""
+    checkpoint_every: int = 100
+    """Steps between checkpoints; a run that was stopped goes on from the last."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "lr", "mask_lr", "budget", "checkpoint_every"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise UserError(f"The {name.replace('_', '-')} {value} cannot be used: give more than 0.", exit_code=2)
+        if not 0 < self.sparsity_warmup <= 0.9:
+            raise UserError("A sparsity-warmup is above 0 and at most 0.9.", exit_code=2)
+
+
+@dataclass(frozen=True)
+class Pick:
+    """method, target, and what it is made from. samples: blocks whose activations are read by importance."""
+
+    method: Method
+    target: Shape
+    samples: int
+    learning: Learning
+    seed: int
+
+
+def pick(made: Pick, model: Any, tokens: "Tokens", streams: "Sequence[Stream]", folder: Path, facts: Any) -> Picked:
+    """The units that stay. folder: where l0 keeps its checkpoints and log; facts: what its weights depend on.
+
+    UserError where the target doesn't fit the model, or l0 cannot reach it.
+    """
+    from drama_train.pruning import importance, plain_scores
+    from drama_train.pruning.gqa import expanded
+
+    source = shape_of(model.config)
+    factor = expansion(source, made.target)
+    kv_heads = source.kv_heads * factor
+    if made.method == "l0":
+        return _learned(made, model, tokens, streams, folder, facts)
+    if made.method == "importance":
+        scores = importance.importance(model, _batches(made, tokens, streams), kv_heads)
+    elif made.method == "magnitude":
+        scores = plain_scores.magnitude(model, kv_heads)
+    else:
+        scores = plain_scores.random(model.config, kv_heads, made.seed)
+    return Picked(expanded(model, factor), choose(scores, source, made.target, kv_heads))
+
+
+def _batches(made: Pick, tokens: "Tokens", streams: "Sequence[Stream]") -> "Iterator[Tensor]":
+    """As many blocks as there are samples, mixed by language."""
+    import torch
+
+    from drama_train.training.mixture import Mixture
+
+    size = max(1, TOKENS_AT_ONCE // tokens.block)
+    mixture = Mixture(streams, 1, made.seed, homogeneous=False)
+    drawn = [mixture.next()[0] for _ in range(made.samples)]
+    with Progress("importance", made.samples, unit="blocks") as progress:
+        for start in range(0, made.samples, size):
+            part = drawn[start : start + size]
+            rows = [tokens.blocks(mixture.streams[draw.stream].name, [draw.row])[0] for draw in part]
+            yield torch.stack([torch.as_tensor(row) for row in rows])
+            progress.step(len(part))
+
+
+def l0_plan(learning: Learning, device: str, seed: int) -> "L0Plan":
+    """What is not given, derived. UserError where the gates would not reach their targets in so few steps."""
+    from drama_train.pruning.l0 import L0Plan
+
+    return L0Plan(
+        learning.steps,
+        learning.batch or (1 if device == "cpu" else 32),
+        seed,
+        lr=learning.lr,
+        mask_lr=learning.mask_lr,
+        sparsity_warmup=learning.sparsity_warmup,
+        budget=learning.budget,
+    )
+
+
+def gated_of(model: Any, target: Shape, seed: int) -> "GatedModel":
+    """The model, its kv heads expanded as the target needs, under fresh gates."""
+    from drama_train.pruning.gates import Gates
+    from drama_train.pruning.gqa import expanded
+    from drama_train.pruning.l0 import GatedModel
+
+    source = shape_of(model.config)
+    factor = expansion(source, target)
+    gates = Gates(source, target, source.kv_heads * factor, seed)
+    return GatedModel(expanded(model, factor), gates.to(model.device))
+
+
+def _learned(made: Pick, model: Any, tokens: "Tokens", streams: "Sequence[Stream]", folder: Path, facts: Any) -> Picked:
+    from drama_train.pruning.learning import L0Work, learn
+    from drama_train.training.mixture import Mixture
+    from drama_train.training.processes import world_size
+
+    plan = l0_plan(made.learning, model.device.type, made.seed)
+    if plan.batch % world_size():
+        raise UserError(
+            f"A step of {plan.batch} blocks cannot be shared by {world_size()} processes: give a --batch that can.",
+            exit_code=2,
+        )
+    gated = gated_of(model, made.target, made.seed)
+    mixture = Mixture(streams, plan.batch, made.seed, homogeneous=False)
+    learn(L0Work(folder, plan, gated, tokens, mixture, facts, made.learning.checkpoint_every))
+    keep = gated.gates.keep()
+    return Picked(gated.model, keep, masks_of(keep, gated.model.config, gated.gates.soft()))
