@@ -2,6 +2,7 @@
 
 import copy
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from drama_train.pretraining.tokens import Tokens, tokenized
 from drama_train.pruning import vocabulary
 from drama_train.pruning.byte_pairs import needed
 from drama_train.pruning.vocabulary import cut_embeddings, cut_vocabulary, token_counts, used_tokens
+from tests.llm.tiny_llama import one_thread
 from tests.pretraining.making import as_texts, documents
 from tests.pruning.bpe_making import byte_level, texts
 
@@ -30,6 +32,12 @@ SIZES = {
     "max_position_embeddings": 64,
     "initializer_range": 0.3,
 }
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
 
 
 def make_model(rows: int, *, family: str = "Llama", tied: bool = True, **ids: Any) -> Any:
@@ -154,7 +162,7 @@ def test_saved_and_read_again_it_is_the_same(source: LanguageModel, tokens: Toke
     assert all(torch.equal(one, state[name]) for name, one in again.model.state_dict().items())
     assert again.model.config.tie_word_embeddings == tied
     assert again.model.config.vocab_size == len(kept) == len(again.tokenizer)
-    for text in texts(20, seed=3):
+    for text in texts(10, seed=3):
         ids = torch.tensor([again.tokenizer(text)["input_ids"]])
         assert ids.tolist() == [cut.tokenizer(text)["input_ids"]]
         assert again.tokenizer.decode(ids[0]) == text
