@@ -60,3 +60,12 @@ def read_pruning(folder: Path) -> dict[str, Any] | None:
     except ValueError as fault:
         raise UserError(f"{path} is damaged ({fault}): prune the model again.") from None
     return dict(found)
+
+
+def origin_of(place: str) -> dict[str, Any] | None:
+    """What a run records of the pruned model that it begins from; None of a model that was not pruned here."""
+    told = read_pruning(Path(place)) if Path(place).is_dir() else None
+    if told is None:
+        return None
+    names = ("source_shape", "target_shape", "pick", "recovery")
+    return {**told["source"], **{name: told.get(name) for name in names}}

@@ -9,6 +9,7 @@ from builders.llm.weights import pinned_model
 from builders.releases.manifests import write_json
 from builders.retrieval.encoders import shown
 from builders.store.provenance import provenance
+from drama_train.pruning.facts import origin_of
 from drama_train.training.processes import hardware
 from drama_train.training.run_folder import RUN
 
@@ -35,7 +36,12 @@ def run_facts(
         for release in releases
     }
     return {
-        "model": {"id": source.id, "revision": source.revision, "layers": config.shape.layers},
+        "model": {
+            "id": source.id,
+            "revision": source.revision,
+            "layers": config.shape.layers,
+            "pruned_from": origin_of(config.model),
+        },
         "settings": asdict(retriever.settings),
         "releases": [
             {
