@@ -51,12 +51,7 @@ class Tokens:
 
         given = dict(weights) if weights else {n: len(one.train) ** balance for n, one in self.languages.items()}
         for name, weight in given.items():
-            if name not in self.languages:
-                there = ", ".join(self.languages)
-                raise UserError(
-                    f"No text is in the language {name}{nearest(name, self.languages)}: name one of {there}.",
-                    exit_code=2,
-                )
+            self.language(name)
             if not 0 < weight < float("inf"):
                 raise UserError(f"The weight of the language {name} is {weight}: give a number above 0.", exit_code=2)
         total = sum(given.values())
@@ -66,7 +61,14 @@ class Tokens:
         """(B, block) token ids of those rows of the stream, or language, of that name."""
         import numpy as np
 
-        return np.asarray(self.languages[name].train[np.asarray(rows, dtype=np.int64)].astype(np.int64))
+        return np.asarray(self.language(name).train[np.asarray(rows, dtype=np.int64)].astype(np.int64))
+
+    def language(self, name: str) -> LanguageTokens:
+        """UserError where none is of that name."""
+        if name not in self.languages:
+            near, there = nearest(name, self.languages), ", ".join(self.languages)
+            raise UserError(f"No text is in the language {name}{near}: name one of {there}.", exit_code=2)
+        return self.languages[name]
 
 
 def tokenized(

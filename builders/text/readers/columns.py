@@ -66,7 +66,7 @@ def _find(field: str, wanted: str | None, present: Collection[str], place: str) 
     if field == "text":
         raise UserError(
             f"{place} has no text column under a usual name ({', '.join(usual)}); "
-            f"its columns are {listed(present)}: say which one holds the text, as in --columns text NAME."
+            f"its columns are {listed(present)}: say which one holds the text (builders.corpus: --columns text NAME)."
         )
     return () if field == "id" else usual
 

@@ -91,7 +91,7 @@ def _config(repo: str, commit: str, config: str | None) -> str:
     if config is None and "default" in names:
         return "default"
     if config is None:
-        raise UserError(f"{repo} has several configs, {', '.join(names)}: choose one with --config.", exit_code=2)
+        raise UserError(f"{repo} has several configs, {', '.join(names)}: choose one as its config.", exit_code=2)
     if config not in names:
         raise UserError(f"{repo} has no config {config!r}: choose one of {', '.join(names)}.", exit_code=2)
     return config
