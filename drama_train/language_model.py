@@ -1,10 +1,14 @@
 """A language model: a stock decoder with its head, and its tokenizer; read from a folder and written to one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drama_train.loading import fetched, read_config, read_tokenizer, read_weights
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass
@@ -32,8 +36,13 @@ def load_language_model(source: str, *, device: str = "cpu") -> LanguageModel:
     return LanguageModel(model.to(device), tokenizer, revision)
 
 
-def save_language_model(language_model: LanguageModel, folder: Path) -> None:
-    """Weights (safetensors), config and tokenizer, as `load_language_model`, `load_retriever` and transformers read."""
+def save_language_model(
+    language_model: LanguageModel, folder: Path, weights: "Mapping[str, Tensor] | None" = None
+) -> None:
+    """Weights (safetensors), config and tokenizer, as `load_language_model`, `load_retriever` and transformers read.
+
+    weights: the parameters by name, where the model holds shards of them alone.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    language_model.model.save_pretrained(folder)
+    language_model.model.save_pretrained(folder, **({} if weights is None else {"state_dict": dict(weights)}))
     language_model.tokenizer.save_pretrained(folder)

@@ -78,7 +78,7 @@ def _mean(states: Tensor, head: Tensor, loss_of: LossOfLogits, chunk: int) -> Te
     with torch.autocast(states.device.type, enabled=False):
         if states.is_cuda and torch.is_autocast_enabled("cuda"):
             rows, head = (one.to(torch.get_autocast_dtype("cuda")) for one in (rows, head))
-        found: Tensor = _Chunked.apply(rows, head, loss_of, chunk, torch.is_grad_enabled())
+        found: Tensor = _Chunked.apply(rows, head, loss_of, chunk, torch.is_grad_enabled())  # type: ignore[no-untyped-call]
     return found
 
 
@@ -122,7 +122,7 @@ class _Chunked(torch.autograd.Function):
         return total / len(rows)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
         (gradient,) = gradients
         found = [
             None if one is None else one.mul_(gradient).to(kind)

@@ -1,7 +1,7 @@
 """One contrastive step with cached gradients, exact for any number of processes (GradCache, arXiv 2101.06983)."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from drama_train.training.batch_loss import loss_and_gradients
 from drama_train.training.embedding import RowsRead, add_gradients, rows_read
 from drama_train.training.encoder import Pooling, encode, padded
 from drama_train.training.known import Identity, Known
+from drama_train.training.loop import StepResult
 from drama_train.training.loss import Objective
 from drama_train.training.micro_batches import distinct, micro_batches
 
@@ -60,14 +61,6 @@ class Compute:
     repeats: bool = True  # a text that stands in the global batch twice counts once
 
 
-@dataclass(frozen=True)
-class StepResult:
-    """loss: the mean over the queries of all processes. tokens: real tokens that this process encoded."""
-
-    loss: float
-    tokens: int
-
-
 def cached_step(model: Any, batch: Batch, objective: Objective, compute: Compute) -> StepResult:
     """Add the gradient of the mean loss over all processes' queries to the model's parameters.
 
@@ -109,11 +102,11 @@ def _backward(model: Any, passes: "list[_Pass]", more: int, gradient: "Tensor") 
     end = len(gradient)
     for at, one in reversed(list(enumerate(passes))):
         start = end - len(one.rows)
-        with _exchange(model, is_last=at + more == 0):
+        with processes.exchanging(model, is_last=at + more == 0):
             one.second(gradient[start:end])
         end = start
     for at in range(more):
-        with _exchange(model, is_last=at == more - 1):
+        with processes.exchanging(model, is_last=at == more - 1):
             passes[0].second(gradient[: len(passes[0].rows)] * 0)
 
 
@@ -124,16 +117,6 @@ def _is_plain(model: Any) -> bool:
 
 def _trains_embeddings(model: Any) -> bool:
     return bool(model.get_input_embeddings().weight.requires_grad)
-
-
-def _exchange(model: Any, *, is_last: bool) -> "AbstractContextManager[Any]":
-    if hasattr(model, "set_requires_gradient_sync"):  # FSDP2
-        model.set_requires_gradient_sync(is_last)
-        return nullcontext()
-    if hasattr(model, "no_sync") and not is_last:  # DDP
-        no_sync: Callable[[], AbstractContextManager[Any]] = model.no_sync
-        return no_sync()
-    return nullcontext()
 
 
 class _Pass:

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from queue import Queue
 from threading import Event, Thread
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
-from drama_train.training.cached import Batch
 from drama_train.training.mixture import Draw, Mixture
 
 AHEAD = 2
+Batch = TypeVar("Batch")
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(Generic[Batch]):
     """draws: of all processes; batch: this process's share; state: the mixture's after this step, as JSON."""
 
     number: int
@@ -23,12 +23,12 @@ class Step:
     state: dict[str, Any]
 
 
-class Prefetched:
+class Prefetched(Generic[Batch]):
     """`with Prefetched(...) as steps: for step in steps: ...`, without end. What the thread raises is raised here."""
 
     def __init__(self, mixture: Mixture, make: Callable[[list[Draw]], Batch]) -> None:
         self._mixture, self._make = mixture, make
-        self._queue: Queue[Step | BaseException] = Queue(AHEAD)
+        self._queue: Queue[Step[Batch] | BaseException] = Queue(AHEAD)
         self._is_over = Event()
         self._thread = Thread(target=self._run, name="batches", daemon=True)
 
@@ -45,7 +45,7 @@ class Prefetched:
                 self._queue.get()
             self._thread.join(0.1)
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Iterator[Step[Batch]]:
         while True:
             made = self._queue.get()
             if isinstance(made, BaseException):

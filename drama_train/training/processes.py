@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -60,6 +61,12 @@ def summed(value: "Tensor") -> "Tensor":
     return value
 
 
+def whole(tensor: "Tensor") -> "Tensor":
+    """As one tensor, where FSDP2 has it in shards: then in the host's memory, and all processes must ask."""
+    found: Tensor = tensor.full_tensor().cpu() if hasattr(tensor, "full_tensor") else tensor
+    return found.detach().contiguous()
+
+
 def most(number: int) -> int:
     """The largest of the processes' numbers."""
     import torch
@@ -71,6 +78,26 @@ def most(number: int) -> int:
     value = torch.tensor(number, device=device)
     dist.all_reduce(value, op=dist.ReduceOp.MAX)
     return int(value)
+
+
+def exchanging(model: Any, *, is_last: bool) -> "AbstractContextManager[Any]":
+    """For a forward and backward of a model that is plain, in DDP or FSDP2: gradients are exchanged at the last."""
+    if hasattr(model, "set_requires_gradient_sync"):  # FSDP2
+        model.set_requires_gradient_sync(is_last)
+        return nullcontext()
+    if hasattr(model, "no_sync") and not is_last:  # DDP
+        no_sync: AbstractContextManager[Any] = model.no_sync()
+        return no_sync
+    return nullcontext()
+
+
+def replicated(model: Any, device: "torch.device") -> Any:
+    """In DDP where there are several processes."""
+    if world_size() == 1:
+        return model
+    from torch.nn.parallel import DistributedDataParallel
+
+    return DistributedDataParallel(model, device_ids=[device.index] if device.type == "cuda" else None)
 
 
 @contextmanager
@@ -107,6 +134,18 @@ def wait_for_all() -> None:
         dist.barrier()
 
 
+def wait_for_first() -> None:
+    """As wait_for_all, where the first process works long: NCCL itself would give up after ten minutes."""
+    from datetime import timedelta
+
+    import torch.distributed as dist
+
+    if world_size() > 1:
+        group = dist.new_group(backend="gloo", timeout=timedelta(days=1))
+        dist.barrier(group)
+        dist.destroy_process_group(group)
+
+
 def hardware(device: str) -> str:
     """What all processes run on, in words."""
     import torch
@@ -114,3 +153,16 @@ def hardware(device: str) -> str:
     if device.startswith("cuda"):
         return f"{world_size()} x {torch.cuda.get_device_name(device)}"
     return f"{torch.get_num_threads() * world_size()} CPU threads"
+
+
+def peak_memory(device: "torch.device") -> int:
+    """Bytes: of the GPU, or of the process."""
+    import resource
+    import sys
+
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,29 +1,21 @@
-"""The loop: a step, its gradient clipped, AdamW; held-out scores, checkpoints; stop where the loss is no number."""
+"""The contrastive run: batches of triplets, cached gradients, held-out queries."""
 
-import json
-import math
-import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from builders.cli.errors import UserError
-from builders.text.hashes import id_number
-from drama_train.retriever import Retriever
+from drama_train.retriever import Retriever, save_retriever
 from drama_train.training import processes
 from drama_train.training.batches import BatchMaker
-from drama_train.training.cached import Compute, cached_step
-from drama_train.training.checkpoints import Progress, find, load_last, read_progress, save_best, save_last
+from drama_train.training.cached import Batch, Compute, cached_step
+from drama_train.training.checkpoints import Progress
+from drama_train.training.loop import Culprits, Evaluation, Job, run_job
 from drama_train.training.mixture import Draw, Mixture
 from drama_train.training.optimizer import make_optimizer
 from drama_train.training.plan import Plan
-from drama_train.training.prefetch import Prefetched, Step
-from drama_train.training.run_log import RunLog, StepFacts
-
-if TYPE_CHECKING:
-    import torch
+from drama_train.training.prefetch import Step
 
 Evaluate = Callable[[Retriever], Mapping[str, float]]
 SCORE = "ndcg_at_10"  # which of the held-out scores says what is best
@@ -40,139 +32,48 @@ class Work:
     mixture: Mixture
     evaluate: Evaluate | None
 
-    @property
-    def checkpoints(self) -> Path:
-        return self.folder / "checkpoints"
-
 
 def train(work: Work) -> Progress:
-    """Train from the last checkpoint, or from the start, to the end; returns where the run ended.
+    """Train from the last checkpoint, or from the start, to the end, as `run_job` tells.
 
-    The retriever's model is the checkpoint's where there is one. Every step depends on the plan, the rows and the
-    number of the step, so a resumed run goes on as if nothing had happened, bit for bit on a CPU.
-    UserError where a loss is no number: it names the rows, and `last` is of before that step.
+    The retriever's model is the checkpoint's where there is one.
     """
-    optimizer = make_optimizer(work.retriever.model, work.plan.weight_decay)
-    progress = _resumed(work, optimizer)
-    model = _for_processes(work.retriever)
-    is_first = processes.rank() == 0
-    make = _maker_of_share(work)
-    with (
-        RunLog(work.folder, work.plan.steps, progress.step, is_first=is_first) as log,
-        Prefetched(work.mixture, make) as steps,
-    ):
-        if progress.step == 0 and _evaluate(work, progress, log) and is_first:
-            save_best(work.checkpoints, work.retriever, progress)
-        start = time.perf_counter()
-        for step in steps:
-            if progress.step >= work.plan.steps or _is_over(work.plan, progress):
-                break
-            log.step(_step(work, model, optimizer, step, progress, start))
-            is_last = progress.step == work.plan.steps
-            if progress.step % work.plan.evaluate_every == 0 or is_last:
-                is_best = _evaluate(work, progress, log)
-                if is_first:
-                    save_last(work.checkpoints, work.retriever, optimizer, progress)
-                    if is_best:  # in this order, so that a run that is killed between them has what `best` should be
-                        save_best(work.checkpoints, work.retriever, progress)
-            start = time.perf_counter()
-    return progress
+    retriever = work.retriever
+    model = processes.replicated(retriever.model, retriever.device)
+    job = Job(
+        folder=work.folder,
+        plan=work.plan,
+        model=retriever.model,
+        device=retriever.device,
+        optimizer=make_optimizer(retriever.model, work.plan.weight_decay),
+        mixture=work.mixture,
+        make=_maker_of_share(work),
+        gradients=lambda batch: cached_step(model, batch, work.plan.objective, _compute(work)),
+        evaluate=None if work.evaluate is None else partial(_evaluated, work.evaluate, retriever),
+        is_better=operator.gt,
+        save=lambda: partial(save_retriever, retriever),
+        culprits=partial(_culprits, work.maker),
+    )
+    return run_job(job)
 
 
-def _step(
-    work: Work, model: Any, optimizer: "torch.optim.AdamW", step: Step, progress: Progress, start: float
-) -> StepFacts:
-    """start: when the step before was done, so that waiting for this one's batch counts too."""
+def _evaluated(evaluate: Evaluate, retriever: Retriever) -> Evaluation:
+    """The first process evaluates; all learn the score."""
     import torch
 
-    plan = work.plan
-    # so that dropout of a resumed run is that of an uninterrupted one
-    torch.manual_seed(id_number(plan.seed, f"{step.number}/{processes.rank()}", "dropout"))
-    model.train()
-    result = cached_step(model, step.batch, plan.objective, _compute(work))
-    norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip))
-    if not (math.isfinite(result.loss) and math.isfinite(norm)):
-        raise _no_number(work, step, result.loss, norm)
-    rate = plan.rate(step.number)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    tokens = int(processes.summed(torch.tensor(result.tokens, device=work.retriever.device)))
-    seconds = time.perf_counter() - start
-    progress.step, progress.mixture = step.number, step.state
-    progress.tokens += tokens
-    progress.seconds += seconds
-    streams = dict(Counter(work.mixture.streams[draw.stream].name for draw in step.draws))
-    return StepFacts(step.number, result.loss, rate, norm, tokens, seconds, _peak_memory(work.retriever), streams)
-
-
-def _evaluate(work: Work, progress: Progress, log: RunLog) -> bool:
-    """Whether the model is the best so far. The first process evaluates; all learn it."""
-    import torch
-
-    if work.evaluate is None:
-        return False
-    score = torch.zeros((), dtype=torch.float64, device=work.retriever.device)
+    score = torch.zeros((), dtype=torch.float64, device=retriever.device)
     scores: Mapping[str, float] = {}
     if processes.rank() == 0:
-        scores = work.evaluate(work.retriever)
+        scores = evaluate(retriever)
         score += scores[SCORE]
-    value = float(processes.summed(score))
-    is_best = progress.best_score is None or value > progress.best_score
-    progress.evaluations_since = 0 if is_best else progress.evaluations_since + 1
-    if is_best:
-        progress.best_score, progress.best_step = value, progress.step
-    log.heldout(progress.step, scores, is_best=is_best)
-    return is_best
+    return Evaluation(scores, float(processes.summed(score)))
 
 
-def _is_over(plan: Plan, progress: Progress) -> bool:
-    return plan.patience is not None and progress.evaluations_since >= plan.patience
-
-
-def _resumed(work: Work, optimizer: "torch.optim.AdamW") -> Progress:
-    checkpoint = find(work.checkpoints, "last")
-    if checkpoint is None:
-        return Progress()
-    progress = read_progress(checkpoint)
-    load_last(checkpoint, work.retriever, optimizer)
-    try:
-        work.mixture.load(progress.mixture)
-    except (ValueError, KeyError, TypeError) as fault:
-        raise UserError(f"The checkpoint {checkpoint} is of another mixture ({fault}): name another --out.") from None
-    if progress.best_score is not None and processes.rank() == 0:
-        _check_best(work, progress)
-    return progress
-
-
-def _check_best(work: Work, progress: Progress) -> None:
-    """`best` is what `last` says it is; it is saved now where a kill came between the two."""
-    best = find(work.checkpoints, "best")
-    if best is not None and read_progress(best).step == progress.best_step:
-        return
-    if progress.step != progress.best_step:
-        raise UserError(
-            f"The best checkpoint of {work.folder}, of step {progress.best_step}, is gone or another one: name another "
-            "--out to train anew."
-        )
-    save_best(work.checkpoints, work.retriever, progress)
-
-
-def _maker_of_share(work: Work) -> Callable[[list[Draw]], Any]:
+def _maker_of_share(work: Work) -> Callable[[list[Draw]], Batch]:
     """The batch of this process: its share of the step's draws, in the order of the processes."""
     size = work.plan.batch // processes.world_size()
     start = processes.rank() * size
     return lambda draws: work.maker.make(draws[start : start + size])
-
-
-def _for_processes(retriever: Retriever) -> Any:
-    if processes.world_size() == 1:
-        return retriever.model
-    from torch.nn.parallel import DistributedDataParallel
-
-    is_cuda = retriever.device.type == "cuda"
-    return DistributedDataParallel(retriever.model, device_ids=[retriever.device.index] if is_cuda else None)
 
 
 def _compute(work: Work) -> Compute:
@@ -189,31 +90,6 @@ def _compute(work: Work) -> Compute:
     )
 
 
-def _no_number(work: Work, step: Step, loss: float, norm: float) -> UserError:
-    """Names some rows; all are in no_number.json."""
-    ids = work.maker.triplet_ids(step.draws)
-    path = work.folder / "no_number.json"
-    if processes.rank() == 0:
-        content = {"step": step.number, "loss": str(loss), "gradient_norm": str(norm), "triplet_ids": ids}
-        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return UserError(
-        f"The loss of step {step.number} is {loss} and its gradient's norm {norm}, on {len(ids)} rows such as "
-        f"{_some(ids)} (all are in {path}): look at them, or lower --lr; the last checkpoint is of before."
-    )
-
-
-def _some(ids: Sequence[str]) -> str:
-    return ", ".join(ids[:3])
-
-
-def _peak_memory(retriever: Retriever) -> int:
-    """Bytes: of the GPU, or of the process."""
-    import resource
-    import sys
-
-    import torch
-
-    if retriever.device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(retriever.device))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+def _culprits(maker: BatchMaker, step: Step[Batch]) -> Culprits:
+    ids = maker.triplet_ids(step.draws)
+    return Culprits(f"{len(ids)} rows such as {', '.join(ids[:3])}", {"triplet_ids": ids})

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from builders.cli.errors import UserError
-from drama_train.retriever import Retriever, Settings, load_retriever
+from drama_train.retriever import Retriever, Settings, load_retriever, save_retriever
 from drama_train.training.batches import BatchMaker
 from drama_train.training.checkpoints import MODEL, Progress, find, save_best
 from drama_train.training.loss import Objective
@@ -166,7 +166,8 @@ def test_a_kill_between_last_and_best_is_made_good(
     if which != "step 6":
         shutil.rmtree(best)
     if which == "step 0":
-        save_best(tmp_path / "checkpoints", load_retriever(str(tiny_folder)), Progress(best_score=0.1))
+        older = load_retriever(str(tiny_folder))
+        save_best(tmp_path / "checkpoints", lambda folder: save_retriever(older, folder), Progress(best_score=0.1))
     work = _work(tmp_path, small_tables, tiny_folder, evaluate=_scores(0.2, 0.1))
     expected = _weights(work.retriever)
     assert train(work).best_step == 6
