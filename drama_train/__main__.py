@@ -7,6 +7,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "train": "a release and a Llama -> a retriever (also without the word)",
     "prune": "a Llama -> a smaller one, its units picked by what they do",
+    "pretrain": "a pruned Llama and texts -> the same Llama, recovered",
     "evaluate": "retrievers and BM25 side by side on judged sets",
     "export": "a run -> a folder that transformers, sentence-transformers and vLLM load",
     "publish": "an exported model -> the Hugging Face Hub",

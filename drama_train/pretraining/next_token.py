@@ -41,6 +41,12 @@ class NextToken(nn.Module):
         )
 
 
+def checkpoint_layers(model: Any) -> None:
+    """Keep of each layer its input alone for backward, which computes the layer again."""
+    named = ("activation_checkpointing_enable", "gradient_checkpointing_enable")  # the second is transformers' old name
+    next(getattr(model, name) for name in named if hasattr(model, name))({"use_reentrant": False})
+
+
 def shared_learner(learner: NextToken, device: torch.device, *, fsdp: bool) -> Any:
     """In DDP or FSDP2 where there are several processes. fsdp: each layer is a unit of its own, the rest another."""
     if not fsdp:

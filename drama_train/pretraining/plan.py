@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from builders.cli.errors import UserError
+from drama_train.pretraining.perplexity import HELDOUT_BLOCKS
 from drama_train.training.plan import derived_lr
 
-# Stage 2 of Sheared LLaMA (arXiv 2310.06694, A.1), whose recipe DRAMA follows: 256 x 4096 tokens a step.
-PAPER_LENGTH, PAPER_TOKENS = 4096, 2**20
+PAPER_TOKENS = 2**20  # a step, 256 x 4096, of Sheared LLaMA's stage 2 (arXiv 2310.06694, A.1), as DRAMA's
 FINAL = 0.1  # of the highest rate, where the cosine ends
 _FEWEST_STEPS = 200  # in a pass over few texts
 
@@ -17,8 +17,6 @@ _FEWEST_STEPS = 200  # in a pass over few texts
 class Schedule:
     """How much of what at each step. None: derived from the model, the texts and the device, and shown."""
 
-    length: int | None = None
-    """Tokens of a block: texts are packed one after another. None: the paper's 4096; 512 on a CPU."""
     batch: int | None = None
     """Blocks a step, over all processes. None: the paper's 2^20 tokens, 4096 on a CPU, fewer where texts are few."""
     steps: int | None = None
@@ -35,7 +33,7 @@ class Schedule:
     """The largest norm of a step's gradient."""
     evaluate_every: int | None = None
     """Steps between evaluations on held-out texts, and between checkpoints. None: a tenth of the steps."""
-    heldout_blocks: int = 8
+    heldout_blocks: int = HELDOUT_BLOCKS
     """At most so many held-out blocks of each language are evaluated during the run."""
     patience: int | None = None
     """Stop after so many evaluations without a better one. None: go on to the end."""
@@ -47,8 +45,6 @@ class Schedule:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise _unusable(name, value, "give 1 or more")
-        if self.length is not None and self.length < 8:
-            raise _unusable("length", self.length, "give 8 tokens or more")
         if self.steps is not None and self.tokens is not None:
             raise UserError("Both --steps and --tokens say how long to train: give one of them.", exit_code=2)
         if self.lr is not None and not 0 < self.lr < 1:
@@ -96,18 +92,6 @@ class Plan:
     def facts(self) -> dict[str, Any]:
         """As JSON. The budget is left out: the result does not depend on it beyond rounding."""
         return {name: value for name, value in asdict(self).items() if name != "budget"}
-
-
-def block_length(given: Schedule, positions: int, *, is_cpu: bool) -> int:
-    """Tokens of a block. UserError where the model has fewer positions."""
-    length = given.length or min(512 if is_cpu else PAPER_LENGTH, positions)
-    if length > positions:
-        raise UserError(
-            f"The model has {positions:,} positions, and --length asks for blocks of {length:,} tokens: give a smaller "
-            "one.",
-            exit_code=2,
-        )
-    return length
 
 
 def settle(

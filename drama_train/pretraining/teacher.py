@@ -1,8 +1,7 @@
 """The model that a pruned one was cut from: what the cut kept of its tokens, and its states where it teaches."""
 
-import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
@@ -10,18 +9,6 @@ from drama_train.language_model import LanguageModel
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-PRUNING = "pruning.json"
-
-
-@dataclass(frozen=True)
-class Pruning:
-    """What pruning.json tells. content: the file, which goes with every model that comes of this one."""
-
-    source: str
-    tokens: tuple[int, ...] | None
-    """Of each token the source's number of it; None where none was cut."""
-    content: bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,26 +34,13 @@ class Teacher:
         return states
 
 
-def read_pruning(folder: str | Path) -> Pruning | None:
-    """None where the folder has no pruning.json. UserError where it is damaged."""
-    path = Path(folder) / PRUNING
-    if not path.is_file():
-        return None
-    content = path.read_bytes()
-    try:
-        told = json.loads(content)
-        tokens = told["tokens"]
-        if tokens is not None and not (
-            isinstance(tokens, list) and all(type(one) is int and one >= 0 for one in tokens)
-        ):
-            raise ValueError("its tokens are no list of numbers")
-        return Pruning(str(told["source"]["id"]), None if tokens is None else tuple(tokens), content)
-    except (ValueError, KeyError, TypeError) as fault:
-        raise UserError(f"{path} is damaged ({fault}): prune the model again.") from None
-
-
 def teacher_of(
-    source: LanguageModel, name: str, student: LanguageModel, pruning: Pruning | None, weight: float, temperature: float
+    source: LanguageModel,
+    name: str,
+    student: LanguageModel,
+    pruning: Mapping[str, Any] | None,
+    weight: float,
+    temperature: float,
 ) -> Teacher:
     """UserError where a token of the student is another one of the teacher's."""
     numbers = source_numbers(source, name, student, pruning)
@@ -76,7 +50,7 @@ def teacher_of(
 
 
 def source_numbers(
-    source: LanguageModel, name: str, student: LanguageModel, pruning: Pruning | None
+    source: LanguageModel, name: str, student: LanguageModel, pruning: Mapping[str, Any] | None
 ) -> "Tensor | None":
     """(V,) the source's number of each of the student's tokens; None where they are the same.
 
@@ -89,7 +63,7 @@ def source_numbers(
     ours = {number: token for token, number in student.tokenizer.get_vocab().items()}
     if sizes[0] == sizes[1] and theirs == ours:
         return None
-    kept = pruning.tokens if pruning and pruning.tokens is not None else range(sizes[1])
+    kept = _kept(pruning) or range(sizes[1])
     if len(kept) != sizes[1] or max(kept) >= sizes[0]:
         raise UserError(
             f"The model has {sizes[1]:,} tokens, which are no part of the {sizes[0]:,} of {name}: give the model that "
@@ -102,3 +76,13 @@ def source_numbers(
                 "model that it was pruned from."
             )
     return torch.tensor(kept, device=next(source.model.parameters()).device)
+
+
+def _kept(pruning: Mapping[str, Any] | None) -> Sequence[int] | None:
+    """Of each token the source's number of it, as pruning.json tells; None where no token was cut."""
+    tokens = pruning.get("tokens") if pruning else None
+    if tokens is None:
+        return None
+    if not (isinstance(tokens, list) and all(type(one) is int and one >= 0 for one in tokens)):
+        raise UserError("The tokens in the model's pruning.json are no list of numbers: prune the model again.")
+    return tokens

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builders.cli.progress import say
+from builders.releases.manifests import write_json
 from drama_train.language_model import LanguageModel, save_language_model
 from drama_train.pretraining.perplexity import LanguageLoss, heldout_losses, lost, mean_loss
 from drama_train.pretraining.plan import Plan
-from drama_train.pretraining.teacher import PRUNING, Pruning, Teacher
+from drama_train.pretraining.teacher import Teacher
+from drama_train.pruning.facts import PRUNING
 from drama_train.training import processes
 from drama_train.training.checkpoints import Progress, SaveModel
 from drama_train.training.loop import Culprits, Evaluation, Job, StepResult, run_job
@@ -32,7 +34,8 @@ MEAN = "loss"  # how the mean over languages is called beside theirs
 class Work:
     """What a run is made of. source: held-out losses of the model that was pruned, where they are known.
 
-    checkpointing: states of layers are computed again in backward, and not kept. fsdp: the processes share the model.
+    pruning: what the model's pruning.json tells, which goes with it. checkpointing: states of layers are computed
+    again in backward, and not kept. fsdp: the processes share the model.
     """
 
     folder: Path
@@ -40,7 +43,7 @@ class Work:
     model: LanguageModel
     tokens: "Tokens"
     mixture: Mixture
-    pruning: Pruning | None = None
+    pruning: Mapping[str, Any] | None = None
     teacher: Teacher | None = None
     source: "Mapping[str, LanguageLoss] | None" = None
     checkpointing: bool = False
@@ -82,10 +85,10 @@ def pretrain(work: Work) -> Progress:
 
 def learner_of(work: Work) -> Any:
     """The module whose forward is the loss, shared by the processes. To be made before the optimizer."""
-    from drama_train.pretraining.next_token import NextToken, shared_learner
+    from drama_train.pretraining.next_token import NextToken, checkpoint_layers, shared_learner
 
     if work.checkpointing:
-        work.model.model.gradient_checkpointing_enable({"use_reentrant": False})
+        checkpoint_layers(work.model.model)
     return shared_learner(NextToken(work.model.model, work.teacher), work.device, fsdp=work.fsdp)
 
 
@@ -115,6 +118,7 @@ def maker_of_share(work: Work) -> "Callable[[list[Draw]], NDArray[Any]]":
 
 def _evaluation(work: Work, learner: Any) -> Callable[[], Evaluation] | None:
     if not any(len(work.tokens.languages[name].heldout) for name in work.languages):
+        say("Nothing is held out, so no checkpoint is the best one: the last is the result.")
         return None
     # in DDP by the module itself, since nothing is exchanged without a backward; FSDP2's is the module
     alone = getattr(learner, "module", learner)
@@ -143,7 +147,7 @@ def _saver(work: Work) -> SaveModel:
     def save(folder: Path) -> None:
         save_language_model(work.model, folder, weights)
         if work.pruning is not None:
-            (folder / PRUNING).write_bytes(work.pruning.content)
+            write_json(folder / PRUNING, work.pruning)
 
     return save
 

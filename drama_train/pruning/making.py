@@ -15,6 +15,7 @@ from builders.store.folders import new_folder
 from builders.store.locks import locked
 from builders.store.provenance import provenance
 from drama_train.language_model import LanguageModel, load_language_model, save_language_model
+from drama_train.pretraining.perplexity import HELDOUT_BLOCKS, heldout_losses
 from drama_train.pretraining.reading import read_tokens
 from drama_train.pruning.facts import KEEP, PRUNING, identity_of, read_pruning
 from drama_train.pruning.gates import check_reachable
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from drama_train.prune import Prune
     from drama_train.training.mixture import Stream
 
-HELDOUT_BLOCKS = 16  # of each language, for the losses before and after
 _PLOT, _LOG = "sparsity.svg", "l0.jsonl"
 
 
@@ -168,8 +168,6 @@ def _first_hop(
 
 def _losses(language_model: LanguageModel, tokens: "Tokens") -> dict[str, float]:
     """Nats a token on held-out text, by language. Only the first process measures."""
-    from drama_train.pretraining.perplexity import heldout_losses
-
     if processes.rank() > 0:
         return {}
     found = heldout_losses(language_model.model, tokens, blocks=HELDOUT_BLOCKS, batch=4)

@@ -55,7 +55,7 @@ def save_best(folder: Path, save_model: SaveModel, progress: Progress) -> None:
     save_checkpoint(folder, "best", asdict(progress), lambda new: save_model(new / MODEL))
 
 
-def save_checkpoint(folder: Path, name: str, state: Mapping[str, Any], write: Callable[[Path], None]) -> None:
+def save_checkpoint(folder: Path, name: str, state: Mapping[str, Any], write: Callable[[Path], object]) -> None:
     """Replace the checkpoint of that name by what `write` puts into an empty folder, whole or not at all.
 
     A run that is killed meanwhile still has the one before or this one. state: JSON, written last. UserError where

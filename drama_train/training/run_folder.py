@@ -1,7 +1,7 @@
 """A run's folder: config.json says what it is, so that it is resumed by the same command alone; run.json ends it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,19 @@ from builders.releases.manifests import write_json
 CONFIG, RUN = "config.json", "run.json"
 
 
-def settle_config(folder: Path, facts: Mapping[str, Any]) -> None:
+def check_folder(folder: Path, besides: Collection[str] = ()) -> None:
+    """UserError where the folder holds something and is no run. besides: what may be in it before it is one."""
+    if (folder / CONFIG).is_file() or not folder.is_dir():
+        return
+    if any(not one.name.startswith(".") and one.name not in besides for one in folder.iterdir()):
+        raise UserError(f"{folder} is not empty and no run: name another --out.", exit_code=2)
+
+
+def settle_config(folder: Path, facts: Mapping[str, Any], besides: Collection[str] = ()) -> None:
     """Write what the run is, or compare it with what the folder says. UserError that names the first difference."""
     path = folder / CONFIG
     if not path.is_file():
-        if folder.is_dir() and any(not one.name.startswith(".") for one in folder.iterdir()):
-            raise UserError(f"{folder} is not empty and no run: name another --out.", exit_code=2)
+        check_folder(folder, besides)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(path, facts)
         return

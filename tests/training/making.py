@@ -19,7 +19,6 @@ NEGATIVES = 2
 def tiny_model(seed: int = 0, *, dropout: float = 0.0, dtype: torch.dtype = torch.float64) -> Any:
     """Two layers, grouped queries, attention both ways; in float64 the norms are too, which are float32 in the stock one."""
     from transformers import LlamaConfig, LlamaModel
-    from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
     torch.manual_seed(seed)
     config = LlamaConfig(
@@ -35,10 +34,16 @@ def tiny_model(seed: int = 0, *, dropout: float = 0.0, dtype: torch.dtype = torc
     )
     config.is_causal = False
     model = LlamaModel(config).to(dtype).train()
-    if dtype == torch.float64:
-        for module in model.modules():
-            if isinstance(module, LlamaRMSNorm):
-                module.forward = partial(_norm, module)  # type: ignore[method-assign]
+    return with_wide_norms(model) if dtype == torch.float64 else model
+
+
+def with_wide_norms(model: Any) -> Any:
+    """The same model, whose norms compute in its own kind of number, and not in float32."""
+    from transformers.models.llama.modeling_llama import LlamaRMSNorm
+
+    for module in model.modules():
+        if isinstance(module, LlamaRMSNorm):
+            module.forward = partial(_norm, module)  # type: ignore[method-assign]
     return model
 
 
