@@ -94,7 +94,8 @@ def _make(config: "Prune", device: str, work: Path, identity: Mapping[str, Any])
         return
     pruned = LanguageModel(cut.model, language_model.tokenizer)
     losses["cut"] = _losses(pruned, tokens)
-    say(losses_told(losses))
+    if losses["cut"]:
+        say(losses_told(losses))
     told = {
         **identity,
         "source_shape": str(source),
