@@ -15,6 +15,7 @@ from drama_train.pretraining.plan import Schedule
 from drama_train.pretraining.reading import Reading
 
 if TYPE_CHECKING:
+    from drama_train.language_model import LanguageModel
     from drama_train.pretraining.tokens import Tokens
     from drama_train.pretraining.trainer import Work
 
@@ -149,15 +150,13 @@ def _work(config: Pretrain, device: str, packed: Path) -> "Work":
     last = find(config.out / "checkpoints", "last")
     model = load_language_model(str(last / CHECKPOINTED) if last else config.model, device=device)
     pruning = read_pruning(Path(fetched(config.model)[0]))
-    length, positions = config.reading.length, int(model.model.config.max_position_embeddings)
-    if length > positions:
-        raise UserError(
-            f"The model has {positions:,} positions, and --length asks for {length:,}: give a smaller one.", exit_code=2
-        )
+    length = config.reading.length
+    _check_positions(model, config.model, length)
     teacher = None
     if (name := config.distilling.distil_from) is not None:
         weight, temperature = config.distilling.distil_weight, config.distilling.distil_temperature
         source = load_language_model(name, device=device)
+        _check_positions(source, name, length)
         teacher = teacher_of(source, name, model, pruning, weight, temperature)
     tokens = _tokens(config, packed, model.tokenizer)
     streams = tokens.streams(config.reading.by_language() or None, config.reading.balance)
@@ -182,6 +181,15 @@ def _work(config: Pretrain, device: str, packed: Path) -> "Work":
         checkpointing=config.checkpointing,
         fsdp=config.fsdp,
     )
+
+
+def _check_positions(model: "LanguageModel", name: str, length: int) -> None:
+    positions = int(model.model.config.max_position_embeddings)
+    if length > positions:
+        raise UserError(
+            f"The model {name} has {positions:,} positions, and --length asks for {length:,}: give a smaller one.",
+            exit_code=2,
+        )
 
 
 def _tokens(config: Pretrain, folder: Path, tokenizer: object) -> "Tokens":

@@ -9,13 +9,17 @@ from torch.nn import functional
 
 # The sum of a chunk's losses, of its logits (N, V), in float32 or wider, and of where it stands among the rows.
 LossOfLogits = Callable[[Tensor, slice], Tensor]
+# In memory at once, and as many again for each copy that a loss makes: 64 MB in float32 on a CPU, whose caches more
+# would leave (508 tokens at once took a tenth longer than 341), 256 MB on a GPU; but no fewer tokens than are quick.
+CPU_LOGITS, LOGITS, FEWEST = 2**24, 2**26, 128
 
 
-def next_token_loss(states: Tensor, head: Tensor, ids: Tensor, *, chunk: int = 1024) -> Tensor:
+def next_token_loss(states: Tensor, head: Tensor, ids: Tensor, *, chunk: int | None = None) -> Tensor:
     """Mean nats a token, over the B * (T - 1) tokens that follow another.
 
     states (B, T, D): of the last layer, normed; head (V, D); ids (B, T). Equal to cross entropy of `states @ head.T`
-    in float32 or wider, in value and in both gradients, with `chunk` x V logits in memory and no more.
+    in float32 or wider, in value and in both gradients, with the logits of `chunk` tokens in memory and no more: None
+    for as many as are quick. With 49,152 tokens and D 576 it takes a sixth less time than the plain loss on a CPU.
     ValueError where T is below 2.
     """
     targets = _targets(states, ids)
@@ -36,7 +40,7 @@ def distilled_loss(  # noqa: PLR0913 - two models of two tensors each, and four 
     weight: float,
     temperature: float = 1.0,
     teacher_tokens: Tensor | None = None,
-    chunk: int = 1024,
+    chunk: int | None = None,
 ) -> Tensor:
     """(1 - weight) * cross entropy + weight * temperature^2 * KL(teacher || student), a mean over the same tokens.
 
@@ -73,11 +77,12 @@ def _rows(states: Tensor) -> Tensor:
     return states[:, :-1].reshape(-1, states.shape[-1])
 
 
-def _mean(states: Tensor, head: Tensor, loss_of: LossOfLogits, chunk: int) -> Tensor:
+def _mean(states: Tensor, head: Tensor, loss_of: LossOfLogits, chunk: int | None) -> Tensor:
     rows = _rows(states)
+    chunk = chunk or max(FEWEST, (LOGITS if states.is_cuda else CPU_LOGITS) // len(head))
+    if states.is_cuda and torch.is_autocast_enabled("cuda"):
+        rows, head = (one.to(torch.get_autocast_dtype("cuda")) for one in (rows, head))
     with torch.autocast(states.device.type, enabled=False):
-        if states.is_cuda and torch.is_autocast_enabled("cuda"):
-            rows, head = (one.to(torch.get_autocast_dtype("cuda")) for one in (rows, head))
         found: Tensor = _Chunked.apply(rows, head, loss_of, chunk, torch.is_grad_enabled())  # type: ignore[no-untyped-call]
     return found
 
@@ -116,7 +121,9 @@ class _Chunked(torch.autograd.Function):
             gradient = torch.autograd.grad(loss, logits)[0].div_(len(rows)).to(rows.dtype)
             if of_rows is not None:
                 of_rows[at] = _product(gradient, head)
-            if of_head is not None:
+            if of_head is not None and of_head.dtype == gradient.dtype:
+                of_head.addmm_(gradient.T, rows[at])
+            elif of_head is not None:
                 of_head += _product(gradient.T, rows[at])
         ctx.gradients, ctx.kinds = (of_rows, of_head), (rows.dtype, head.dtype)
         return total / len(rows)

@@ -10,9 +10,6 @@ from drama_train.pretraining.teacher import Teacher
 from drama_train.training import processes
 from drama_train.training.loop import StepResult
 
-LOGITS = 2**26  # in memory at once: 268 MB in float32, and as much again for each copy that the loss makes
-FEWEST = 128  # tokens at once, so that products of matrices stay quick
-
 
 class NextToken(nn.Module):
     """model: of transformers, with its head; teacher: whose states `forward` is given where there are any."""
@@ -21,14 +18,13 @@ class NextToken(nn.Module):
         super().__init__()
         self.model = model
         self._teacher = teacher  # no module, so that its weights are none of this one's
-        self._chunk = max(FEWEST, LOGITS // model.get_output_embeddings().weight.shape[0])
 
     def forward(self, ids: Tensor, teacher_states: Tensor | None = None) -> Tensor:
         """ids (B, T) -> mean nats a token; distilled where the teacher's states (B, T, E) are given."""
         states = self.model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
         head = self.model.get_output_embeddings().weight
         if teacher_states is None or self._teacher is None:
-            return next_token_loss(states, head, ids, chunk=self._chunk)
+            return next_token_loss(states, head, ids)
         return distilled_loss(
             states,
             head,
@@ -37,7 +33,6 @@ class NextToken(nn.Module):
             ids,
             weight=self._teacher.weight,
             temperature=self._teacher.temperature,
-            chunk=self._chunk,
         )
 
 

@@ -27,8 +27,14 @@ def losses_told(losses: Mapping[str, Mapping[str, float]]) -> str:
     lines = [f"{'held out':<12}" + "".join(f"{name:>10}{'(ppl)':>12}" for name in losses)]
     for language in sorted({code for one in losses.values() for code in one}):
         told = "".join(
-            f"{one[language]:>10.3f}{math.exp(min(one[language], 50)):>12,.1f}" if language in one else f"{'':>22}"
+            f"{one[language]:>10.3f}{_perplexity(one[language]):>12}" if language in one else f"{'':>22}"
             for one in losses.values()
         )
         lines.append(f"{language:<12}{told}")
     return "\n".join(lines)
+
+
+def _perplexity(loss: float) -> str:
+    """In so few signs that it fits its column."""
+    value = math.exp(min(loss, 700))
+    return f"{value:,.1f}" if value < 1e6 else f"{value:.1e}"

@@ -6,11 +6,12 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from drama_train.pretraining import lm_loss
 from drama_train.pretraining.lm_loss import distilled_loss, next_token_loss
 
 B, T, D, V = 3, 9, 8, 40
 TOKENS = B * (T - 1)
-CHUNKS = [1, 5, TOKENS, 1000]
+CHUNKS = [1, 5, TOKENS, 1000, None]
 
 
 def _made(seed: int = 0, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor]:
@@ -32,7 +33,7 @@ def _gradients(loss: Tensor, *of: Tensor) -> tuple[Tensor, ...]:
 
 
 @pytest.mark.parametrize("chunk", CHUNKS)
-def test_the_chunked_loss_is_cross_entropy(chunk: int) -> None:
+def test_the_chunked_loss_is_cross_entropy(chunk: int | None) -> None:
     states, head, ids = _made()
     plain, found = _plain(states, head, ids), next_token_loss(states, head, ids, chunk=chunk)
     assert float(found.detach()) == pytest.approx(float(plain.detach()), abs=1e-12)
@@ -109,7 +110,7 @@ def test_logits_of_all_tokens_are_never_there() -> None:
 @pytest.mark.parametrize("chunk", CHUNKS)
 @pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("is_cut", [False, True])
-def test_distillation_is_the_plain_sum(chunk: int, weight: float, is_cut: bool) -> None:
+def test_distillation_is_the_plain_sum(chunk: int | None, weight: float, is_cut: bool) -> None:
     states, head, ids = _made()
     draw = torch.Generator().manual_seed(9)
     tokens = torch.randperm(3 * V, generator=draw)[:V] if is_cut else None
@@ -150,3 +151,20 @@ def test_vocabularies_of_two_sizes_and_single_tokens_are_refused() -> None:
         distilled_loss(states, head, states, head[1:], ids, weight=0.5)
     with pytest.raises(ValueError, match="no token follows another"):
         next_token_loss(states[:, :1], head, ids[:, :1])
+
+
+def test_a_large_vocabulary_has_fewer_tokens_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lm_loss, "CPU_LOGITS", 7 * V)
+    monkeypatch.setattr(lm_loss, "FEWEST", 1)
+    states, head, ids = _made()
+    seen = []
+    product = lm_loss._product
+
+    def remembered(left: Tensor, right: Tensor) -> Tensor:
+        seen.append(len(left))
+        return product(left, right)
+
+    monkeypatch.setattr(lm_loss, "_product", remembered)
+    with torch.no_grad():
+        next_token_loss(states, head, ids)
+    assert seen == [7, 7, 7, 3]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.multiprocessing
 
 from builders.cli.errors import UserError
 from drama_train.language_model import load_language_model
@@ -18,7 +19,7 @@ from drama_train.pretraining.trainer import pretrain
 from drama_train.training.checkpoints import MODEL, find
 from drama_train.training.run_log import read_log
 from tests.llm.tiny_llama import one_thread
-from tests.pretraining.runs import PLAN, heldout_of, losses_of, weights_of, work_of
+from tests.pretraining.runs import PLAN, heldout_of, losses_of, open_tokens, weights_of, work_of
 
 
 @pytest.fixture(autouse=True)
@@ -209,3 +210,44 @@ def test_a_checkpoint_of_another_mixture_is_refused(tmp_path: Path, small_tokens
     pretrain(work_of(tmp_path, small_tokens, tiny_folder, replace(PLAN, steps=2)))
     with pytest.raises(UserError, match=r"is of another mixture \(size was 4 and is 2\)"):
         pretrain(work_of(tmp_path, small_tokens, tiny_folder, replace(PLAN, batch=2)))
+
+
+@pytest.mark.slow
+def test_a_model_that_two_processes_share_is_resumed(tmp_path: Path, packed: Path, tiny_folder: Path) -> None:
+    """FSDP2: stopped and resumed, the losses are those of an uninterrupted run, bit for bit."""
+    context = torch.multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_sharing, args=(rank, tmp_path, packed, tiny_folder)) for rank in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert losses_of(stopped) == losses_of(whole) and len(losses_of(whole)) == 8
+    assert heldout_of(stopped) == heldout_of(whole)
+    found = [weights_of(load_language_model(str(folder / "checkpoints/last" / MODEL))) for folder in (whole, stopped)]
+    assert all(torch.equal(found[1][name], weight) for name, weight in found[0].items())
+
+
+def _sharing(rank: int, folder: Path, packed: Path, model: Path) -> None:
+    import torch.distributed as dist
+
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder / 'meet'}", rank=rank, world_size=2)
+    tokens = open_tokens(packed, model)
+    pretrain(work_of(folder / "whole", tokens, model, fsdp=True))
+    evaluated: list[int] = []
+
+    def stopping(*given: Any, **more: Any) -> dict[str, LanguageLoss]:
+        evaluated.append(1)
+        if len(evaluated) == 4:
+            raise _Stopped
+        return heldout_losses(*given, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "heldout_losses", stopping)
+        with pytest.raises(_Stopped):
+            pretrain(work_of(folder / "stopped", tokens, model, fsdp=True))
+    dist.barrier()
+    pretrain(work_of(folder / "stopped", tokens, model, fsdp=True))
+    dist.destroy_process_group()
