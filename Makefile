@@ -8,16 +8,21 @@ LIMIT ?=
 
 .PHONY: demo test test-slow lint test-vllm clean
 
-# Where the demo's recipe puts its release, and the retriever that is trained on it. A limited one holds hardly a query out.
-RELEASE = releases/pydoc-drama$(if $(LIMIT),-limit$(LIMIT))-v1.0.0
-RUN = runs/$(notdir $(RELEASE))
+# What the demo makes: a release by its recipe, a small model, the same recovered, a retriever. A limited release holds
+# hardly a query out.
+NAME = pydoc-drama$(if $(LIMIT),-limit$(LIMIT))-v1.0.0
+RELEASE = releases/$(NAME)
+TRAIN = $(VENV)/bin/python -m drama_train
 
-demo: $(VENV)/.demo ## real documents and models: a release, a retriever trained on it, and a table; on two cores
+demo: $(VENV)/.demo ## real documents and models: a release, a pruned model, a retriever of it, a table; on two cores
 	$(VENV)/bin/python -m builders demo --show 5 $(if $(LIMIT),--limit $(LIMIT))
-	$(VENV)/bin/python -m drama_train --release $(RELEASE) --model smollm2 --layers 2 --max-length 128 --out $(RUN) \
+	$(TRAIN) prune --model smollm2 --shape demo --texts $(RELEASE) --vocabulary en --out pruned/$(NAME) \
+	  $(if $(LIMIT),--samples 16)
+	$(TRAIN) pretrain --model pruned/$(NAME) --texts $(RELEASE) --out runs/$(NAME)-recovered $(if $(LIMIT),--steps 2)
+	$(TRAIN) --release $(RELEASE) --model runs/$(NAME)-recovered --max-length 128 --out runs/$(NAME) \
 	  --negatives 1 $(if $(LIMIT),--batch 8 --steps 2,--steps 40 --evaluate-every 20)
-	$(VENV)/bin/python -m drama_train evaluate --model trained=$(RUN) untrained=smollm2:layers=2 --beside bm25 minilm \
-	  --on $(if $(LIMIT),passkey:256,release:$(RELEASE)) --out $(RUN)/scores
+	$(TRAIN) evaluate --model trained=runs/$(NAME) untrained=runs/$(NAME)-recovered --beside bm25 minilm \
+	  --on $(if $(LIMIT),passkey:256,release:$(RELEASE)) --out runs/$(NAME)/scores
 
 test: $(VENV)/.dev ## the test suite
 	$(VENV)/bin/python -m pytest -m 'not slow and not alone and not browser' -n 2 --dist worksteal
@@ -50,4 +55,4 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/.demo
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-vllm data releases runs
+	rm -rf $(VENV) .venv-vllm data releases pruned runs

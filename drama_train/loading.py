@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
+from builders.llm.requests import Model
 from builders.llm.weights import pinned_model, weights_of
+from drama_train.training.run_log import LOG
 
 if TYPE_CHECKING:
     import torch
@@ -13,14 +16,42 @@ if TYPE_CHECKING:
 
 # Families whose stock model obeys `config.is_causal`, and whose blocks can be cut; tests assert both of each.
 FAMILIES = ("llama", "mistral", "qwen3")
+# Where a run keeps its model, the better place first.
+RUN_MODELS = ("model", "checkpoints/best/model")
+
+
+def model_folder(source: str) -> str:
+    """The folder of weights that a run, or a folder, holds; anything else is what it is.
+
+    UserError where a run has no model yet.
+    """
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        return source
+    for place in RUN_MODELS:
+        if (folder / place / "config.json").is_file():
+            return str(folder / place)
+    if (folder / LOG).is_file():
+        raise UserError(f"The run {source} has no model yet (no {' and no '.join(RUN_MODELS)}): train it further.")
+    return str(folder)
+
+
+def named_model(source: str) -> Model:
+    """Its name in tables and cards, and its revision: a run goes by its folder, another folder by its last part."""
+    model = pinned_model(model_folder(source), None)
+    folder = Path(source).expanduser().resolve()
+    if not folder.is_dir():
+        return model
+    is_inside = folder.name == RUN_MODELS[0] and (folder.parent / LOG).is_file()
+    return Model(folder.parent.name if is_inside else folder.name, model.revision)
 
 
 def fetched(source: str) -> tuple[str, str]:
-    """(folder, revision) of a folder, a Hub id, or smollm2 (from its wheel). UserError where there is none."""
+    """(folder, revision) of a run, a folder, a Hub id, or smollm2 (from its wheel). UserError where there is none."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # loading is quick, and a command tells its own progress
-    model = pinned_model(source, None)
+    model = pinned_model(model_folder(source), None)
     folder, revision = weights_of(model)
     if revision is not None:
         from huggingface_hub import snapshot_download

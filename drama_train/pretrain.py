@@ -233,9 +233,11 @@ def _rehearse(config: Pretrain, device: str) -> None:
 
 def _export(run: Path) -> None:
     """The best model, or the last where nothing is held out, where it is not there yet."""
+    from builders.releases.manifests import write_json
     from builders.store.folders import new_folder
+    from drama_train.pruning.facts import PRUNING, read_pruning
     from drama_train.training.checkpoints import MODEL as CHECKPOINTED
-    from drama_train.training.checkpoints import find
+    from drama_train.training.checkpoints import find, read_progress
 
     if (run / MODEL).exists():
         return
@@ -244,6 +246,10 @@ def _export(run: Path) -> None:
         raise UserError(f"The checkpoints of {run} are gone: name another --out to train anew.")
     with new_folder(run / MODEL) as (folder, _):
         shutil.copytree(found / CHECKPOINTED, folder, dirs_exist_ok=True)
+        if (pruning := read_pruning(folder)) is not None:
+            progress, before = read_progress(found), pruning.get("recovery") or {"steps": 0, "tokens": 0}
+            told = {"steps": before["steps"] + progress.step, "tokens": before["tokens"] + progress.tokens}
+            write_json(folder / PRUNING, pruning | {"recovery": told})
 
 
 def command(arguments: Sequence[str]) -> int:

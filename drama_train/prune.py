@@ -30,8 +30,8 @@ class Prune:
     reading: Reading
     pick: Method = "importance"
     """importance: by activations, minutes on a CPU; l0: learned gates, the paper's; magnitude, random: to compare."""
-    samples: int = 128
-    """Blocks of text that importance reads."""
+    samples: int = 256
+    """Texts of 128 tokens that importance reads."""
     learning: Learning = field(default_factory=Learning)
     fold: bool = False
     """Fold l0's soft gates into the weights, which unties the embeddings. Not given: gates of kept units become 1."""

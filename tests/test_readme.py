@@ -29,6 +29,8 @@ from builders.triplets import Triplets
 from drama_train import __main__ as trainer
 from drama_train.evaluate import Evaluate
 from drama_train.export import Export as ExportModel
+from drama_train.pretrain import Pretrain
+from drama_train.prune import Prune
 from drama_train.publish import PublishModel
 from drama_train.train import Train
 
@@ -54,7 +56,14 @@ CONFIGS: dict[str, Any] = {
     "builders.checks": Checks,
     "builders.tables": Command,
 }
-TRAINER: dict[str, Any] = {"train": Train, "evaluate": Evaluate, "export": ExportModel, "publish": PublishModel}
+TRAINER: dict[str, Any] = {
+    "train": Train,
+    "prune": Prune,
+    "pretrain": Pretrain,
+    "evaluate": Evaluate,
+    "export": ExportModel,
+    "publish": PublishModel,
+}
 COMMANDS = re.findall(r"^    python -m (\S+)(.*)$", README, re.MULTILINE)
 
 

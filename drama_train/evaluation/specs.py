@@ -10,13 +10,12 @@ from builders.cli.errors import UserError
 from builders.cli.names import nearest
 from builders.llm import smollm2
 from builders.retrieval import minilm
+from drama_train.loading import model_folder
 from drama_train.retriever import SETTINGS_FILE
 from drama_train.training.encoder import Attention, Pooling
 
 Kind = Literal["bm25", "retriever", "sentence-transformers"]
 BM25 = "bm25"
-# Where a run keeps its model, the better place first.
-RUN_MODELS = ("model", "checkpoints/best/model")
 _OPTIONS = re.compile(r"(?P<rest>.+):(?P<options>[a-z_]+=[^:/]*)")
 
 
@@ -82,22 +81,6 @@ def _options(given: str, whole: str) -> Options:
         if name in found and found[name] not in kinds:
             raise UserError(f"{whole}: {name}={found[name]} is not one of {', '.join(kinds)}.", exit_code=2)
     return Options(int(layers) if layers else None, found.get("attention"), found.get("pooling"))  # type: ignore[arg-type]
-
-
-def model_folder(source: str) -> str:
-    """The folder of weights that a run, or a folder, holds; anything else is what it is.
-
-    UserError where a run has no model yet.
-    """
-    folder = Path(source).expanduser()
-    if not folder.is_dir():
-        return source
-    for place in RUN_MODELS:
-        if (folder / place / "config.json").is_file():
-            return str(folder / place)
-    if (folder / "log.jsonl").is_file():
-        raise UserError(f"The run {source} has no model yet (no {' and no '.join(RUN_MODELS)}): train it further.")
-    return str(folder)
 
 
 def _own_name(source: str, options: str | None) -> str:

@@ -71,8 +71,10 @@ def training_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     if model.get("layers"):
         began += f", its first {model['layers']} layers"
     libraries = made.get("libraries") or {}
+    pruned = [("pruned from", _pruned(model["pruned_from"]))] if model.get("pruned_from") else []
     return [
         ("began from", began),
+        *pruned,
         ("steps", UNRECORDED if steps is None else f"{steps:,}"),
         ("checkpoint", _checkpoint(facts["checkpoint"], best, run.get("best_score"))),
         ("tokens", UNRECORDED if tokens is None else f"{tokens:,}"),
@@ -83,6 +85,16 @@ def training_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
          or UNRECORDED),
         ("commit", made.get("git_commit") or UNRECORDED),
     ]  # fmt: skip
+
+
+def _pruned(origin: Mapping[str, Any]) -> str:
+    recovery = origin.get("recovery") or {}
+    after = f", then trained on {recovery['tokens']:,} tokens" if recovery.get("tokens") else ", not recovered"
+    shapes = f"{origin.get('source_shape') or UNRECORDED} to {origin.get('target_shape') or UNRECORDED}"
+    return (
+        f"{origin['id']}, revision {origin.get('revision') or UNRECORDED}, by {origin.get('pick') or UNRECORDED}: "
+        f"{shapes} (layers x hidden x heads x kv heads x intermediate){after}"
+    )
 
 
 def _checkpoint(name: str | None, best: int | None, score: float | None) -> str:

@@ -58,10 +58,15 @@ def card_facts(
 
 
 def base_of(model: Mapping[str, Any] | None) -> str | None:
-    """The Hub's id of the model that training began from; None where it was a folder, or is not recorded."""
-    named = str(model["id"]) if model else ""
+    """The Hub's id of the model that training began from, before it was pruned; None where it has none."""
+    named = _root(model) if model else ""
     named = _ON_THE_HUB.get(named, named)
     return named if named.count("/") == 1 else None
+
+
+def _root(model: Mapping[str, Any]) -> str:
+    """The id of the model itself, or of the one that it was pruned from."""
+    return str((model.get("pruned_from") or model)["id"])
 
 
 def _release(release: Mapping[str, Any]) -> Facts:
@@ -73,7 +78,7 @@ def licence_facts(
     model: Mapping[str, Any] | None, releases: Sequence[Mapping[str, Any]], given: Mapping[str, str]
 ) -> Facts:
     """{strictest: of all or None where one is not known, by: [{what, licence}], unknown, warnings}."""
-    parts = [(f"model {model['id']}", str(model["id"]), model.get("licence"))] if model else []
+    parts = [(f"model {_root(model)}", _root(model), model.get("licence"))] if model else []
     parts += [(f"release {r['name']} {r.get('release') or ''}".strip(), r["name"], r.get("licence")) for r in releases]
     names = [name for _, name, _ in parts]
     if left := sorted(given.keys() - set(names)):

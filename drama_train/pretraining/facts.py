@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from builders.llm.weights import pinned_model
 from builders.releases.manifests import write_json
-from builders.retrieval.encoders import shown
 from builders.store.provenance import provenance
+from drama_train.loading import named_model
 from drama_train.training.processes import hardware
 from drama_train.training.run_folder import RUN
 
@@ -43,8 +42,7 @@ def run_facts(
 
 
 def model_told(name: str) -> dict[str, Any]:
-    """A folder by its last part."""
-    model = shown(pinned_model(name, None))
+    model = named_model(name)
     return {"id": model.id, "revision": model.revision}
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
-from builders.llm.weights import pinned_model
-from builders.retrieval.encoders import shown
+from drama_train.loading import model_folder, named_model
 
 if TYPE_CHECKING:
     from drama_train.prune import Prune
@@ -21,7 +20,7 @@ def identity_of(config: "Prune") -> dict[str, Any]:
     from drama_train.pretraining.texts import open_texts
 
     reading = config.reading
-    model = shown(pinned_model(config.model, None))
+    model = named_model(config.model)
     told = {
         "source": {"id": model.id, "revision": model.revision},
         "shape": config.shape.lower(),
@@ -60,3 +59,13 @@ def read_pruning(folder: Path) -> dict[str, Any] | None:
     except ValueError as fault:
         raise UserError(f"{path} is damaged ({fault}): prune the model again.") from None
     return dict(found)
+
+
+def origin_of(place: str) -> dict[str, Any] | None:
+    """What a run records of the pruned model that it begins from; None of a model that was not pruned here."""
+    folder = Path(model_folder(place))
+    told = read_pruning(folder) if folder.is_dir() else None
+    if told is None:
+        return None
+    names = ("source_shape", "target_shape", "pick", "recovery")
+    return {**told["source"], **{name: told.get(name) for name in names}}

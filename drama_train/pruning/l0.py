@@ -141,9 +141,8 @@ def l0_step(
 def _micro_batches(ids: "Tensor", budget: int) -> "Iterator[tuple[Tensor, bool]]":
     """Rows of at most `budget` tokens together, and whether they are the last."""
     rows = max(1, budget // ids.shape[1])
-    parts = ids.split(rows)
-    for number, part in enumerate(parts, start=1):
-        yield part, number == len(parts)
+    for start in range(0, len(ids), rows):
+        yield ids[start : start + rows], start + rows >= len(ids)
 
 
 def _unsynced(module: Any, is_last: bool) -> Any:

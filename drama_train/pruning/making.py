@@ -2,8 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,9 @@ from drama_train.pretraining.perplexity import HELDOUT_BLOCKS, heldout_losses
 from drama_train.pretraining.reading import read_tokens
 from drama_train.pruning.facts import KEEP, PRUNING, identity_of, read_pruning
 from drama_train.pruning.gates import check_reachable
-from drama_train.pruning.picking import Pick, Picked, pick
+from drama_train.pruning.hops import composed, halfway, reached, recovered
+from drama_train.pruning.masks import Keep
+from drama_train.pruning.picking import Pick, l0_plan, pick
 from drama_train.pruning.shape import Shape, counted, expansion, parse_shape, shape_of
 from drama_train.pruning.showing import losses_told, show_cut
 from drama_train.pruning.slicing import check_sliceable, sliced
@@ -27,8 +30,15 @@ from drama_train.training import processes
 if TYPE_CHECKING:
     from drama_train.pretraining.tokens import Tokens
     from drama_train.prune import Prune
+    from drama_train.training.mixture import Stream
 
 _PLOT, _LOG = "sparsity.svg", "l0.jsonl"
+
+
+@dataclass(frozen=True)
+class _Cut:
+    model: Any
+    keep: Keep
 
 
 def make(config: "Prune", device: str) -> Path | None:
@@ -55,9 +65,13 @@ def check_target(config: "Prune", language_model: LanguageModel) -> tuple[Shape,
     """(source, target). UserError where the target cannot be cut from the model by that pick."""
     check_sliceable(language_model.model)
     source, target = shape_of(language_model.model.config), parse_shape(config.shape)
-    factor = expansion(source, target)
+    kv_heads = source.kv_heads * expansion(source, target)
     if config.pick == "l0":
-        check_reachable(source, target, source.kv_heads * factor)
+        half = halfway(source, target, kv_heads)
+        hops = [(source, target)] if config.hops == 1 else [(source, half), (half, target)]
+        for before, after in hops:
+            check_reachable(before, after, before.kv_heads * expansion(before, after))
+        l0_plan(config.learning, language_model.model.device.type, config.seed)  # refuses too few steps
     return source, target
 
 
@@ -75,25 +89,23 @@ def _make(config: "Prune", device: str, work: Path, identity: Mapping[str, Any])
         tokens = _tokens(config, work / "cut", language_model)
     if processes.rank() == 0:
         show_cut(source, target, before, language_model.model)
-    picked = _pick(config, language_model, target, tokens, work, identity)
-    if processes.rank() > 0:
+    cut = _cut(config, language_model, target, tokens, work, identity)
+    if cut is None:
         return
-    small = sliced(picked.model, picked.keep, picked.gates if config.fold else None)
-    if (found := shape_of(small.config)) != target:
-        raise AssertionError(f"sliced to {found}, and not to {target}")
-    pruned = LanguageModel(small, language_model.tokenizer)
+    pruned = LanguageModel(cut.model, language_model.tokenizer)
     losses["cut"] = _losses(pruned, tokens)
-    say(losses_told(losses))
+    if losses["cut"]:
+        say(losses_told(losses))
     told = {
         **identity,
         "source_shape": str(source),
         "target_shape": str(target),
-        "parameters": {"source": before, "target": counted(small)},
+        "parameters": {"source": before, "target": counted(pruned.model)},
         "tokens": kept_tokens,
         "losses": losses,
         "made_with": provenance(),
     }
-    _write(config, pruned, picked, work, told)
+    _write(config, pruned, cut.keep, work, told)
 
 
 def _tokens(config: "Prune", work: Path, language_model: LanguageModel) -> "Tokens":
@@ -107,17 +119,52 @@ def _tokens(config: "Prune", work: Path, language_model: LanguageModel) -> "Toke
     return tokens
 
 
-def _pick(
+def _cut(
     config: "Prune",
     language_model: LanguageModel,
     target: Shape,
     tokens: "Tokens",
     work: Path,
     identity: Mapping[str, Any],
-) -> Picked:
+) -> "_Cut | None":
+    """The smaller model, and what of the source it is; None of processes beside the first."""
     streams = tokens.streams(config.reading.by_language() or None, config.reading.balance)
+    model, first = language_model.model, None
+    if config.hops > 1:
+        model, first = _first_hop(config, language_model, target, tokens, streams, work)
     made = Pick(config.pick, target, config.samples, config.learning, config.seed)
-    return pick(made, language_model.model, tokens, streams, work / "l0", identity)
+    picked = pick(made, model, tokens, streams, work / "l0", identity)
+    if processes.rank() > 0:
+        return None
+    small = sliced(picked.model, picked.keep, picked.gates if config.fold else None)
+    if (found := shape_of(small.config)) != target:
+        raise AssertionError(f"sliced to {found}, and not to {target}")
+    return _Cut(small, composed(first, picked.keep) if first else picked.keep)
+
+
+def _first_hop(
+    config: "Prune",
+    language_model: LanguageModel,
+    target: Shape,
+    tokens: "Tokens",
+    streams: "Sequence[Stream]",
+    work: Path,
+) -> tuple[Any, Keep]:
+    """The model halfway, recovered, and what it is of the source. Every process picks the same."""
+    source, device = shape_of(language_model.model.config), str(language_model.model.device)
+    half = halfway(source, target, source.kv_heads * expansion(source, target))
+    folder, kept = work / "hop", work / "hop" / KEEP
+    model = reached(folder, device)
+    if model is None:
+        made = Pick(config.pick, half, config.samples, config.learning, config.seed)
+        picked = pick(made, language_model.model, tokens, streams, work / "l0-hop", {"hop": str(half)})
+        model = LanguageModel(sliced(picked.model, picked.keep), language_model.tokenizer)
+        if processes.rank() == 0:
+            write_json(kept, picked.keep.facts())
+    processes.wait_for_all()
+    say(f"first hop: {half}")
+    recovered(model, tokens, streams, config.hop_steps, config.seed, folder)
+    return model.model, Keep.of(json.loads(kept.read_text()))
 
 
 def _losses(language_model: LanguageModel, tokens: "Tokens") -> dict[str, float]:
@@ -128,11 +175,11 @@ def _losses(language_model: LanguageModel, tokens: "Tokens") -> dict[str, float]
     return {name: round(one.loss, 6) for name, one in found.items()}
 
 
-def _write(config: "Prune", pruned: LanguageModel, picked: Picked, work: Path, told: Mapping[str, Any]) -> None:
+def _write(config: "Prune", pruned: LanguageModel, keep: Keep, work: Path, told: Mapping[str, Any]) -> None:
     """pruning.json is written last."""
     with new_folder(config.out) as (folder, _):
         save_language_model(pruned, folder)
-        write_json(folder / KEEP, picked.keep.facts())
+        write_json(folder / KEEP, keep.facts())
         if config.pick == "l0":
             from drama_train.pruning.plots import write_sparsity
             from drama_train.training.run_log import LOG

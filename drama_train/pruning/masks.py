@@ -1,6 +1,6 @@
 """What of a model stays: masks over its units, the units that are kept, and the choice of them by scores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,12 @@ class Keep:
             "heads": [list(one) for one in self.heads],
             "intermediate": [list(one) for one in self.intermediate],
         }
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> "Keep":
+        """From its facts."""
+        heads, intermediate = (tuple(map(tuple, facts[name])) for name in ("heads", "intermediate"))
+        return cls(tuple(facts["layers"]), tuple(facts["hidden"]), heads, intermediate)
 
 
 def choose(scores: Scores, source: Shape, target: Shape, kv_heads: int) -> Keep:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Method = Literal["importance", "l0", "magnitude", "random"]
 METHODS = get_args(Method)
-TOKENS_AT_ONCE = 4096
+SAMPLE, TOKENS_AT_ONCE = 128, 2048  # tokens: of a text that importance reads, and of a forward pass
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Learning:
 
 @dataclass(frozen=True)
 class Pick:
-    """method, target, and what it is made from. samples: blocks whose activations are read by importance."""
+    """method, target, and what it is made from. samples: texts whose activations importance reads."""
 
     method: Method
     target: Shape
@@ -94,20 +94,24 @@ def pick(made: Pick, model: Any, tokens: "Tokens", streams: "Sequence[Stream]", 
 
 
 def _batches(made: Pick, tokens: "Tokens", streams: "Sequence[Stream]") -> "Iterator[Tensor]":
-    """As many blocks as there are samples, mixed by language."""
+    """As many texts as there are samples, mixed by language: pieces of blocks."""
+    import numpy as np
     import torch
 
     from drama_train.training.mixture import Mixture
 
-    size = max(1, TOKENS_AT_ONCE // tokens.block)
+    length = min(SAMPLE, tokens.block)
+    pieces = tokens.block // length
     mixture = Mixture(streams, 1, made.seed, homogeneous=False)
-    drawn = [mixture.next()[0] for _ in range(made.samples)]
-    with Progress("importance", made.samples, unit="blocks") as progress:
-        for start in range(0, made.samples, size):
-            part = drawn[start : start + size]
-            rows = [tokens.blocks(mixture.streams[draw.stream].name, [draw.row])[0] for draw in part]
-            yield torch.stack([torch.as_tensor(row) for row in rows])
-            progress.step(len(part))
+    size = max(1, TOKENS_AT_ONCE // (pieces * length))
+    with Progress("importance", made.samples, unit="texts") as progress:
+        while progress.done < made.samples:
+            drawn = [mixture.next()[0] for _ in range(size)]
+            rows = [tokens.blocks(mixture.streams[draw.stream].name, [draw.row])[0] for draw in drawn]
+            ids = torch.as_tensor(np.stack(rows)[:, : pieces * length]).reshape(-1, length)
+            ids = ids[: made.samples - progress.done]
+            yield ids
+            progress.step(len(ids))
 
 
 def l0_plan(learning: Learning, device: str, seed: int) -> "L0Plan":

@@ -53,7 +53,7 @@ def _step_of(
     """A step as the pick makes them, on real text, and how many it makes."""
     import torch
 
-    from drama_train.pruning.picking import TOKENS_AT_ONCE, gated_of, l0_plan
+    from drama_train.pruning.picking import SAMPLE, TOKENS_AT_ONCE, gated_of, l0_plan
 
     name = next(iter(tokens.languages))
     count = len(tokens.languages[name].train)
@@ -65,8 +65,10 @@ def _step_of(
     if config.pick == "importance":
         from drama_train.pruning.importance import importance
 
-        size = max(1, TOKENS_AT_ONCE // tokens.block)
-        return lambda: _done(importance(model, [ids(size)], kv_heads)), -(-config.samples // size)
+        length = min(SAMPLE, tokens.block)
+        size = max(1, TOKENS_AT_ONCE // length)
+        pieces = ids(size)[:, :length]
+        return lambda: _done(importance(model, [pieces], kv_heads)), -(-config.samples // size)
     if config.pick != "l0":
         return None, 0
     from drama_train.pruning.l0 import l0_step, make_optimizer

@@ -8,12 +8,16 @@ from builders.cli.errors import UserError
 from drama_train.training.loss import Objective
 
 
+_FEWEST_STEPS, _FEWEST_QUERIES = 500, 32  # what a derived batch leaves of few rows, and the least that it has
+
+
 @dataclass(frozen=True)
 class Schedule:
     """How much of what at each step. None: derived from the model, the rows and the device, and shown."""
 
     batch: int | None = None
-    """Queries a step, over all processes. None: the paper's (2048, 1024 or 256 by the model's size); 64 on a CPU."""
+    """Queries a step, over all processes. None: the paper's (2048, 1024 or 256 by the model's size), 64 on a CPU; fewer
+    where rows are few, down to 32, so that there are 500 steps."""
     negatives: int | None = None
     """Hard negatives of each query. None: the paper's (7; 3 for models of 1B)."""
     steps: int | None = None
@@ -86,8 +90,10 @@ def settle(
     parameters: without embeddings; width: of a vector; rows: for training; processes: among which a step can be shared.
     """
     large, huge = parameters > 2e8, parameters > 6e8  # the paper's 0.3B and 1B (DRAMA A.4)
-    most = min(64 if is_cpu else 256 if huge else 1024 if large else 2048, rows)
-    batch = given.batch or max(1, most // processes) * processes
+    most = 64 if is_cpu else 256 if huge else 1024 if large else 2048
+    # few rows in large steps would be few steps: AdamW and its warm-up need hundreds
+    enough = max(_FEWEST_QUERIES, int(given.epochs * rows / _FEWEST_STEPS))
+    batch = given.batch or max(1, min(most, enough, rows) // processes) * processes
     steps = given.steps or max(1, math.ceil(given.epochs * rows / batch))
     if not objective.dims:
         objective = replace(objective, dims=nested_dims(width))

@@ -5,10 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from builders.llm.weights import pinned_model
 from builders.releases.manifests import write_json
-from builders.retrieval.encoders import shown
 from builders.store.provenance import provenance
+from drama_train.loading import named_model
+from drama_train.pruning.facts import origin_of
 from drama_train.training.processes import hardware
 from drama_train.training.run_folder import RUN
 
@@ -29,13 +29,18 @@ def run_facts(
     streams: "Sequence[KindStream]",
 ) -> dict[str, Any]:
     """What the run is: what its weights depend on, and nothing else."""
-    source = shown(pinned_model(config.model, None))
+    source = named_model(config.model)
     languages = {
         release.name: sorted({s.kind.language for s in streams if s.kind.release == release.name})
         for release in releases
     }
     return {
-        "model": {"id": source.id, "revision": source.revision, "layers": config.shape.layers},
+        "model": {
+            "id": source.id,
+            "revision": source.revision,
+            "layers": config.shape.layers,
+            "pruned_from": origin_of(config.model),
+        },
         "settings": asdict(retriever.settings),
         "releases": [
             {

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
+from builders.cli.progress import say
 from drama_train.training.mixture import Stream
 from drama_train.training.releases import Release, Rows
 from drama_train.training.shares import Kind, Share, weights
@@ -58,6 +59,8 @@ def train_streams(
     if not found:
         raise UserError(f"{tables[0].release.place} has no train row: make a release that has some.")
     weight = weights(shares, {kind: len(numbers) for kind, (_, numbers) in found.items()}, balance)
+    if left := {kind.name: len(found[kind][1]) for kind in found if kind not in weight}:
+        say(f"{sum(left.values()):,} rows fit no share and are left out: {', '.join(sorted(left))}")
     return [
         KindStream(Stream(kind.name, found[kind][1], weight[kind]), kind, found[kind][0])
         for kind in sorted(weight, key=lambda kind: kind.name)

@@ -166,3 +166,20 @@ def test_an_empty_text_is_refused(streams: list[KindStream], tiny: Retriever, mo
     monkeypatch.setattr(batches, "_chunks", lambda t, ids: [(" \n", *c[1:]) for c in chunks(t, ids)])
     with pytest.raises(UserError, match=r"The text of train\d+#0 is empty"):
         BatchMaker(streams, tiny, 2, 0).make([Draw(0, int(streams[0].stream.rows[0]), 0)])
+
+
+def test_rows_that_fit_no_share_are_told(
+    small_tables: Tables, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    everything = {
+        one.stream.name: len(one.stream.rows) for one in train_streams([small_tables], read_shares("rows"), 1.0)
+    }
+    assert "left out" not in capsys.readouterr().err
+    kept = next(iter(everything))
+    language = kept.rpartition("/")[2]
+    path = tmp_path / "mixture.toml"
+    path.write_text(f'[[share]]\nlanguage = "{language}"\nweight = 1\n')
+    used = {one.stream.name for one in train_streams([small_tables], read_shares(str(path)), 1.0)}
+    left = sum(rows for name, rows in everything.items() if name not in used)
+    assert left > 0
+    assert f"{left:,} rows fit no share and are left out: " in capsys.readouterr().err

@@ -26,7 +26,8 @@ def test_the_papers_sizes_are_derived(parameters: int, batch: int, negatives: in
 
 
 @pytest.mark.parametrize(
-    ("rows", "processes", "batch"), [(1001, 8, 1000), (10**6, 6, 2046), (5, 8, 8), (1001, 1, 1001)]
+    ("rows", "processes", "batch"),
+    [(10**6, 6, 2046), (5, 8, 8), (20, 1, 20), (1001, 1, 32), (1001, 3, 30), (100_000, 1, 600)],
 )
 def test_a_derived_step_can_be_shared_by_the_processes(rows: int, processes: int, batch: int) -> None:
     given = {"parameters": 113_000_000, "width": 768, "is_cpu": False}
@@ -38,7 +39,7 @@ def test_steps_pass_over_the_rows() -> None:
     assert _plan(batch=64).steps == -(-3 * 10_000 // 64)
     assert _plan(batch=64, epochs=1.0).steps == -(-10_000 // 64)
     assert _plan(batch=64, steps=7).steps == 7
-    assert _plan().evaluate_every == 2  # 15 steps
+    assert (_plan().steps, _plan().evaluate_every) == (500, 50)  # of 60 queries
 
 
 def test_the_rate_rises_and_falls() -> None:
