@@ -63,8 +63,7 @@ def test_it_learns(tmp_path: Path, small_tokens: Tokens, tiny_folder: Path) -> N
     assert all(sum(one.values()) == plan.batch for one in streams) and any(len(one) == 2 for one in streams)
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.2])
-@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize(("dropout", "checkpointing"), [(0.0, False), (0.2, True)])
 def test_resumed_equals_uninterrupted(
     tmp_path: Path, small_tokens: Tokens, tiny_folder: Path, dropout: float, checkpointing: bool
 ) -> None:
