@@ -92,7 +92,7 @@ def main(config: Pretrain) -> Path | None:
 
 
 def _run(config: Pretrain, device: str) -> Path | None:
-    from drama_train.pretraining.comparing import Comparing, source_losses
+    from drama_train.pretraining.comparing import Comparing, what_is_known
     from drama_train.pretraining.facts import end_run, run_facts
     from drama_train.pretraining.summary import summary_of, write_plot
     from drama_train.pretraining.texts import open_texts
@@ -114,11 +114,11 @@ def _run(config: Pretrain, device: str) -> Path | None:
     if read_facts(config.out, RUN) is not None:
         say(f"already trained: {config.out}")
     else:
-        source = source_losses(Comparing(config, work.plan, texts, work.tokens, work.model, work.pruning, work.teacher))
-        progress = pretrain(replace(work, source=source))
+        known = what_is_known(Comparing(config, work.plan, texts, work.tokens, work.model, work.pruning, work.teacher))
+        progress = pretrain(replace(work, known=known))
         if is_first:
             log = read_log(config.out)
-            summary = summary_of(log, work.tokens, work.plan.heldout_blocks, source, progress.best_step)
+            summary = summary_of(log, work.tokens, work.plan.heldout_blocks, known, progress.best_step)
             summary.tell()
             write_plot(summary, config.out)
             end_run(config.out, facts, progress, summary, device)
@@ -129,7 +129,7 @@ def _run(config: Pretrain, device: str) -> Path | None:
 
 
 def _work(config: Pretrain, device: str, packed: Path) -> "Work":
-    """Everything but the source's losses. The first process packs the tokens, and the others read them."""
+    """Everything but what the source knows. The first process packs the tokens, and the others read them."""
     from drama_train.language_model import load_language_model
     from drama_train.loading import fetched
     from drama_train.pretraining.plan import settle

@@ -11,7 +11,7 @@ from builders.cli.progress import say
 from builders.releases.manifests import write_json
 from drama_train.language_model import LanguageModel, load_language_model
 from drama_train.pretraining.facts import texts_told
-from drama_train.pretraining.perplexity import HELDOUT_BLOCKS, LanguageLoss, heldout_losses
+from drama_train.pretraining.perplexity import HELDOUT_BLOCKS, Known, LanguageLoss, heldout_losses, known
 from drama_train.pretraining.teacher import Teacher, source_numbers
 from drama_train.training import processes
 
@@ -38,23 +38,24 @@ class Comparing:
     teacher: Teacher | None
 
 
-def source_losses(of: Comparing) -> dict[str, LanguageLoss] | None:
-    """Of --compare, of the teacher, or as pruning.json tells them of the same blocks; None where none is known.
+def what_is_known(of: Comparing) -> Known | None:
+    """By --compare, by the teacher, or as pruning.json tells it of the same blocks; None where nothing is.
 
-    They are kept in the run's folder, and all processes must ask. UserError where the model has other tokens.
+    The losses are kept in the run's folder, and all processes must ask. UserError where the model has other tokens.
     """
     path = of.config.out / SOURCE
     told = _named(of)
     kept = _kept(path, told) if path.is_file() else None
     processes.wait_for_all()  # none looks for the file while it is being written
     if kept is not None:
-        return kept
+        return known(kept, of.tokens)
     found = _measured(of) if told["model"] else _of_pruning(of)
     if found is None:
         say("Which languages are lost is not told: give --compare with the model that was pruned.")
-    elif processes.rank() == 0:
+        return None
+    if processes.rank() == 0:
         write_json(path, {**told, "losses": {name: asdict(one) for name, one in found.items()}})
-    return found
+    return known(found, of.tokens)
 
 
 def _named(of: Comparing) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from builders.cards.plots import COLOURS, Plot, draw, short
 from builders.cli.progress import say
 from builders.store.parquet import write_bytes
-from drama_train.pretraining.perplexity import LanguageLoss, lost
+from drama_train.pretraining.perplexity import Known, LanguageLoss, lost_told
 from drama_train.pretraining.trainer import MEAN
 from drama_train.pruning.showing import losses_told
 
@@ -23,44 +23,44 @@ _STYLES = ("-", "--", ":", "-.")
 
 @dataclass(frozen=True)
 class Summary:
-    """Losses of each language: of the source where it is known, at the start, and of the best model.
+    """Losses of each language at the start and of the best model, and what the source knows, where that was measured.
 
     curves: {language: (tokens trained on, loss), rising}; the mean over the languages is called `loss`.
     """
 
-    source: Mapping[str, LanguageLoss] | None
+    known: Known | None
     start: Mapping[str, LanguageLoss]
     best: Mapping[str, LanguageLoss]
     curves: Mapping[str, Sequence[tuple[int, float]]]
 
     @property
-    def lost(self) -> dict[str, float] | None:
-        """{language: nats}; None where the source is not known."""
-        return None if self.source is None else lost(self.best, self.source)
+    def source(self) -> Mapping[str, LanguageLoss]:
+        return self.known.source if self.known else {}
 
     def facts(self) -> dict[str, Any]:
-        """As JSON."""
-        losses = {
-            name: None if found is None else {language: asdict(one) for language, one in found.items()}
-            for name, found in (("source", self.source), ("start", self.start), ("best", self.best))
+        """As JSON; `kept` and `lost` are null where the source was not measured."""
+        columns = {"source": self.source, "start": self.start, "best": self.best}
+        return {
+            "losses": {name: {key: asdict(one) for key, one in found.items()} for name, found in columns.items()},
+            "kept": self.known and self.known.kept(self.best),
+            "lost": self.known and list(self.known.lost(self.best)),
         }
-        return {"losses": losses, "lost": self.lost}
 
     def tell(self) -> None:
         """A line a language: nats a token and perplexities; then which languages are lost."""
-        columns = {"source": self.source or {}, "at start": self.start, "best": self.best}
+        columns = {"source": self.source, "at start": self.start, "best": self.best}
         told = {name: {key: one.loss for key, one in found.items()} for name, found in columns.items() if found}
         if told:
             say(losses_told(told))
-        for name, excess in (self.lost or {}).items():
-            say(f"lost: {name}, {excess:.2f} nats a token further above the source than the median of the others")
+        if self.known and (lost := self.known.lost(self.best)):
+            say(lost_told(lost))
 
 
 def summary_of(
     log: Sequence[Mapping[str, Any]],
     tokens: "Tokens",
     blocks: int,
-    source: Mapping[str, LanguageLoss] | None,
+    known: Known | None,
     best_step: int,
 ) -> Summary:
     """Of a run's log. blocks: of each language, at most, that were evaluated."""
@@ -77,7 +77,7 @@ def summary_of(
     def losses(step: int) -> dict[str, LanguageLoss]:
         return {name: LanguageLoss(loss, sizes[name]) for name, loss in found.get(step, {}).items() if name != MEAN}
 
-    return Summary(source, losses(0), losses(best_step), curves)
+    return Summary(known, losses(0), losses(best_step), curves)
 
 
 def write_plot(summary: Summary, folder: Path) -> Path | None:
@@ -104,7 +104,7 @@ def _draw(summary: Summary) -> "Figure":
         }
         points = summary.curves[name]
         axis.plot(*zip(*points, strict=True), label=short(name), marker="o", markersize=2.5, linewidth=1.2, **style)
-        if summary.source and name in summary.source:
+        if name in summary.source:
             axis.plot(
                 1.01, summary.source[name].loss, "<", transform=axis.get_yaxis_transform(), clip_on=False, **style
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from builders.cli.progress import say
 from builders.releases.manifests import write_json
 from drama_train.language_model import LanguageModel, save_language_model
-from drama_train.pretraining.perplexity import LanguageLoss, heldout_losses, lost, mean_loss
+from drama_train.pretraining.perplexity import Known, heldout_losses, lost_told, mean_loss
 from drama_train.pretraining.plan import Plan
 from drama_train.pretraining.teacher import Teacher
 from drama_train.pruning.facts import PRUNING
@@ -32,7 +32,7 @@ MEAN = "loss"  # how the mean over languages is called beside theirs
 
 @dataclass(frozen=True)
 class Work:
-    """What a run is made of. source: held-out losses of the model that was pruned, where they are known.
+    """What a run is made of. known: what the model that was pruned knows, where that was measured.
 
     pruning: what the model's pruning.json tells, which goes with it. checkpointing: states of layers are computed
     again in backward, and not kept. fsdp: the processes share the model.
@@ -45,7 +45,7 @@ class Work:
     mixture: Mixture
     pruning: Mapping[str, Any] | None = None
     teacher: Teacher | None = None
-    source: "Mapping[str, LanguageLoss] | None" = None
+    known: Known | None = None
     checkpointing: bool = False
     fsdp: bool = False
 
@@ -127,17 +127,11 @@ def _evaluation(work: Work, learner: Any) -> Callable[[], Evaluation] | None:
         plan = work.plan
         losses = heldout_losses(alone, work.tokens, blocks=plan.heldout_blocks, batch=plan.micro_batch)
         value = mean_loss(losses, work.languages)
-        if work.source and processes.rank() == 0:
-            _tell_lost(losses, work.source)
+        if work.known and (lost := work.known.lost(losses)) and processes.rank() == 0:
+            say(lost_told(lost))
         return Evaluation({MEAN: value, **{name: one.loss for name, one in losses.items()}}, value)
 
     return evaluate
-
-
-def _tell_lost(losses: Mapping[str, LanguageLoss], source: Mapping[str, LanguageLoss]) -> None:
-    if found := lost(losses, source):
-        told = ", ".join(f"{name} by {excess:.2f}" for name, excess in found.items())
-        say(f"lost: more nats a token above the source model than the median of the others: {told}")
 
 
 def _saver(work: Work) -> SaveModel:

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from builders.cli.errors import UserError
 from drama_train.language_model import load_language_model
-from drama_train.pretraining.perplexity import LOST, LanguageLoss, heldout_losses, lost, mean_loss
+from drama_train.pretraining.perplexity import Known, LanguageLoss, heldout_losses, known, mean_loss
 from drama_train.pretraining.tokens import Tokens
 
 
@@ -48,16 +48,46 @@ def _losses(**values: float) -> dict[str, LanguageLoss]:
     return {name: LanguageLoss(value, 100) for name, value in values.items()}
 
 
-def test_lost_is_what_rose_above_the_others() -> None:
-    before = _losses(en=3.0, de=2.0, pl=1.0, fi=2.5)
-    assert lost(_losses(en=4.0, de=3.0, pl=2.0, fi=3.5), before) == {}  # all by as much
-    found = lost(_losses(en=3.2, de=2.1, pl=2.3, fi=2.7), before)
-    assert found == {"pl": pytest.approx(1.1)}  # 1.3 above the source, the median of the others 0.2
-    assert lost(_losses(en=3.2, pl=2.3), before) == {"pl": pytest.approx(1.1)}
-    assert lost(_losses(pl=9.0), before) == {}  # of one language nothing can be told
-    assert lost(_losses(pl=2.3, ja=9.0), before) == {}  # nor of one that is not in both
-    just = _losses(en=3.0, de=2.0, pl=1.0 + LOST, fi=2.5)
-    assert lost(just, before) == {} and lost({**just, **_losses(pl=1.01 + LOST)}, before)
+def _known(**values: tuple[float, float]) -> Known:
+    """{language: (the source's loss, that of frequencies)}."""
+    return Known(
+        _losses(**{name: source for name, (source, _) in values.items()}),
+        {name: unigram for name, (_, unigram) in values.items()},
+    )
+
+
+def test_lost_is_what_keeps_less_than_the_others() -> None:
+    """Finnish has less to know in a token: as much of it is kept at half of the rise."""
+    before = _known(en=(3.0, 7.0), de=(3.0, 7.0), pl=(3.0, 7.0), fi=(2.0, 4.0))
+    alike = _losses(en=4.0, de=4.0, pl=4.0, fi=2.5)
+    assert before.kept(alike) == {name: pytest.approx(0.75) for name in ("en", "de", "pl", "fi")}
+    assert before.lost(alike) == {}
+    assert before.lost(_losses(en=4.0, de=4.4, pl=6.0, fi=2.4)) == {"pl": 0.25}
+    assert before.lost(_losses(en=4.0, pl=6.0)) == {"pl": 0.25}
+    assert before.lost(_losses(en=3.9, de=3.9, pl=4.91, fi=2.45)) == {"pl": pytest.approx(0.5225)}
+    assert before.lost(_losses(en=3.9, de=3.9, pl=4.89, fi=2.45)) == {}
+
+
+def test_where_nothing_is_kept_none_is_lost_beside_the_others() -> None:
+    before = _known(en=(3.0, 7.0), de=(3.0, 7.0), pl=(3.0, 7.0))
+    assert before.lost(_losses(en=22.0, de=18.0, pl=9.0)) == {}
+    assert before.kept(_losses(en=22.0)) == {"en": 0.0}
+
+
+def test_of_one_language_nothing_can_be_told_nor_of_one_that_the_source_does_not_know() -> None:
+    assert _known(pl=(3.0, 7.0)).lost(_losses(pl=9.0)) == {}
+    before = _known(en=(3.0, 7.0), pl=(6.95, 7.0))
+    assert before.kept(_losses(en=3.0, pl=9.0, ja=1.0)) == {"en": 1.0}
+    assert before.lost(_losses(en=3.0, pl=9.0, ja=1.0)) == {}
+
+
+def test_frequencies_are_those_of_the_texts_for_training(small_tokens: Tokens) -> None:
+    found = known(_losses(de=3.0, en=3.0, ja=3.0), small_tokens).unigram
+    assert list(found) == ["de", "en"]
+    for name, loss in found.items():
+        ids = torch.from_numpy(small_tokens.languages[name].train.astype(np.int64)).reshape(-1)
+        parts = torch.bincount(ids).double() / len(ids)
+        assert loss == pytest.approx(float(-parts[ids].log().mean())) and 3 < loss < math.log(512)
 
 
 def test_the_mean_is_over_the_languages_trained_on() -> None:
