@@ -22,7 +22,7 @@ from drama_train.pruning.gates import check_reachable
 from drama_train.pruning.hops import composed, halfway, reached, recovered
 from drama_train.pruning.masks import Keep
 from drama_train.pruning.picking import Pick, l0_plan, pick
-from drama_train.pruning.shape import Shape, counted, expansion, parse_shape, shape_of
+from drama_train.pruning.shape import Shape, check_openable, counted, expansion, parse_shape, shape_of
 from drama_train.pruning.showing import losses_told, show_cut
 from drama_train.pruning.slicing import check_sliceable, sliced
 from drama_train.training import processes
@@ -66,6 +66,7 @@ def check_target(config: "Prune", language_model: LanguageModel) -> tuple[Shape,
     check_sliceable(language_model.model)
     source, target = shape_of(language_model.model.config), parse_shape(config.shape)
     kv_heads = source.kv_heads * expansion(source, target)
+    check_openable(target, language_model.model.config.model_type)
     if config.pick == "l0":
         half = halfway(source, target, kv_heads)
         hops = [(source, target)] if config.hops == 1 else [(source, half), (half, target)]
