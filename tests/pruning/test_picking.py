@@ -71,11 +71,11 @@ def test_what_does_nothing_is_dropped(method: Method, tmp_path: Path) -> None:
         assert {head // 2 for head in keep.heads[place]} == {0, 1, 2, 3} - {(number + 1) % 4}
 
 
-@pytest.mark.parametrize(("samples", "sizes"), [(16, [16]), (3, [3]), (700, [341, 341, 18])])
+@pytest.mark.parametrize(("samples", "sizes"), [(16, [16]), (3, [3]), (700, [170] * 4 + [20])])
 def test_importance_reads_so_many_blocks_of_all_languages(
     samples: int, sizes: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """4,096 tokens at once, of blocks of 12."""
+    """2,048 tokens at once, of blocks of 12; one longer than 128 is cut into pieces of that."""
     seen: list[torch.Tensor] = []
     own = importance.importance
 
