@@ -22,13 +22,20 @@ def halfway(source: Shape, target: Shape, kv_heads: int) -> Shape:
     kv_heads: of the source, after expansion. A kv head keeps the source's heads until the second hop.
     """
     kept_kv = _mean(kv_heads, target.kv_heads)
+    heads = kept_kv * (source.heads // kv_heads)
     return Shape(
         _mean(source.layers, target.layers),
-        _mean(source.hidden, target.hidden),
-        kept_kv * (source.heads // kv_heads),
+        _shared(_mean(source.hidden, target.hidden), heads, source.hidden),
+        heads,
         kept_kv,
         _mean(source.intermediate, target.intermediate),
     )
+
+
+def _shared(hidden: int, heads: int, most: int) -> int:
+    """The next hidden dimensions that heads divide, of at most so many: transformers opens no other Llama."""
+    above = math.ceil(hidden / heads) * heads
+    return above if above <= most else most // heads * heads
 
 
 def _mean(source: int, target: int) -> int:

@@ -17,15 +17,16 @@ from builders.store.provenance import provenance
 from drama_train.language_model import LanguageModel, load_language_model, save_language_model
 from drama_train.pretraining.perplexity import HELDOUT_BLOCKS, heldout_losses
 from drama_train.pretraining.reading import read_tokens
-from drama_train.pruning.facts import KEEP, PRUNING, identity_of, read_pruning
+from drama_train.pruning.facts import KEEP, identity_of, read_pruning, write_pruning
 from drama_train.pruning.gates import check_reachable
 from drama_train.pruning.hops import composed, halfway, reached, recovered
 from drama_train.pruning.masks import Keep
 from drama_train.pruning.picking import Pick, l0_plan, pick
-from drama_train.pruning.shape import Shape, counted, expansion, parse_shape, shape_of
+from drama_train.pruning.shape import Shape, check_openable, counted, expansion, parse_shape, shape_of
 from drama_train.pruning.showing import losses_told, show_cut
 from drama_train.pruning.slicing import check_sliceable, sliced
 from drama_train.training import processes
+from drama_train.training.run_folder import settle_config
 
 if TYPE_CHECKING:
     from drama_train.pretraining.tokens import Tokens
@@ -54,6 +55,8 @@ def make(config: "Prune", device: str) -> Path | None:
             _check_same(config.out, identity)
             say(f"already pruned: {config.out}")
         else:
+            if is_first:
+                settle_config(work, identity, ("lock", "tokens", "cut", "l0", "l0-hop", "hop"))
             _make(config, device, work, identity)
         processes.wait_for_all()
         if is_first:
@@ -65,12 +68,14 @@ def check_target(config: "Prune", language_model: LanguageModel) -> tuple[Shape,
     """(source, target). UserError where the target cannot be cut from the model by that pick."""
     check_sliceable(language_model.model)
     source, target = shape_of(language_model.model.config), parse_shape(config.shape)
-    kv_heads = source.kv_heads * expansion(source, target)
+    half = halfway(source, target, source.kv_heads * expansion(source, target))
+    hops = [(source, target)] if config.hops == 1 else [(source, half), (half, target)]
+    for before, after in hops:
+        kv_heads = before.kv_heads * expansion(before, after)
+        check_openable(after, language_model.model.config.model_type)
+        if config.pick == "l0":
+            check_reachable(before, after, kv_heads)
     if config.pick == "l0":
-        half = halfway(source, target, kv_heads)
-        hops = [(source, target)] if config.hops == 1 else [(source, half), (half, target)]
-        for before, after in hops:
-            check_reachable(before, after, before.kv_heads * expansion(before, after))
         l0_plan(config.learning, language_model.model.device.type, config.seed)  # refuses too few steps
     return source, target
 
@@ -90,10 +95,10 @@ def _make(config: "Prune", device: str, work: Path, identity: Mapping[str, Any])
     if processes.rank() == 0:
         show_cut(source, target, before, language_model.model)
     cut = _cut(config, language_model, target, tokens, work, identity)
-    if cut is None:
-        return
     pruned = LanguageModel(cut.model, language_model.tokenizer)
     losses["cut"] = _losses(pruned, tokens)
+    if processes.rank() > 0:
+        return
     if losses["cut"]:
         say(losses_told(losses))
     told = {
@@ -126,16 +131,14 @@ def _cut(
     tokens: "Tokens",
     work: Path,
     identity: Mapping[str, Any],
-) -> "_Cut | None":
-    """The smaller model, and what of the source it is; None of processes beside the first."""
+) -> "_Cut":
+    """The smaller model, and what of the source it is. Every process makes the same."""
     streams = tokens.streams(config.reading.by_language() or None, config.reading.balance)
     model, first = language_model.model, None
     if config.hops > 1:
-        model, first = _first_hop(config, language_model, target, tokens, streams, work)
+        model, first = _first_hop(config, language_model, target, tokens, streams, work, identity)
     made = Pick(config.pick, target, config.samples, config.learning, config.seed)
     picked = pick(made, model, tokens, streams, work / "l0", identity)
-    if processes.rank() > 0:
-        return None
     small = sliced(picked.model, picked.keep, picked.gates if config.fold else None)
     if (found := shape_of(small.config)) != target:
         raise AssertionError(f"sliced to {found}, and not to {target}")
@@ -149,6 +152,7 @@ def _first_hop(
     tokens: "Tokens",
     streams: "Sequence[Stream]",
     work: Path,
+    identity: Mapping[str, Any],
 ) -> tuple[Any, Keep]:
     """The model halfway, recovered, and what it is of the source. Every process picks the same."""
     source, device = shape_of(language_model.model.config), str(language_model.model.device)
@@ -157,7 +161,7 @@ def _first_hop(
     model = reached(folder, device)
     if model is None:
         made = Pick(config.pick, half, config.samples, config.learning, config.seed)
-        picked = pick(made, language_model.model, tokens, streams, work / "l0-hop", {"hop": str(half)})
+        picked = pick(made, language_model.model, tokens, streams, work / "l0-hop", identity)
         model = LanguageModel(sliced(picked.model, picked.keep), language_model.tokenizer)
         if processes.rank() == 0:
             write_json(kept, picked.keep.facts())
@@ -168,9 +172,7 @@ def _first_hop(
 
 
 def _losses(language_model: LanguageModel, tokens: "Tokens") -> dict[str, float]:
-    """Nats a token on held-out text, by language. Only the first process measures."""
-    if processes.rank() > 0:
-        return {}
+    """Nats a token on held-out text, by language. Processes share the blocks: all of them must ask."""
     found = heldout_losses(language_model.model, tokens, blocks=HELDOUT_BLOCKS, batch=4)
     return {name: round(one.loss, 6) for name, one in found.items()}
 
@@ -186,7 +188,7 @@ def _write(config: "Prune", pruned: LanguageModel, keep: Keep, work: Path, told:
 
             shutil.copy(work / "l0" / LOG, folder / _LOG)
             write_sparsity(folder / _LOG, folder / _PLOT)
-        write_json(folder / PRUNING, told)
+        write_pruning(folder, told)
 
 
 def _check_same(folder: Path, identity: Mapping[str, Any]) -> None:
