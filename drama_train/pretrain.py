@@ -149,11 +149,7 @@ def _work(config: Pretrain, device: str, packed: Path) -> "Work":
     last = find(config.out / "checkpoints", "last")
     model = load_language_model(str(last / CHECKPOINTED) if last else config.model, device=device)
     pruning = read_pruning(Path(fetched(config.model)[0]))
-    length, positions = config.reading.length, int(model.model.config.max_position_embeddings)
-    if length > positions:
-        raise UserError(
-            f"The model has {positions:,} positions, and --length asks for {length:,}: give a smaller one.", exit_code=2
-        )
+    config.reading.check_length(model.model)
     teacher = None
     if (name := config.distilling.distil_from) is not None:
         weight, temperature = config.distilling.distil_weight, config.distilling.distil_temperature
@@ -163,7 +159,7 @@ def _work(config: Pretrain, device: str, packed: Path) -> "Work":
     streams = tokens.streams(config.reading.by_language() or None, config.reading.balance)
     plan = settle(
         config.schedule,
-        length,
+        config.reading.length,
         parameters=counted(model.model)["blocks"],
         blocks=sum(len(one.rows) for one in streams),
         seed=config.seed,
