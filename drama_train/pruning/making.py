@@ -85,20 +85,21 @@ def _make(config: "Prune", device: str, work: Path, identity: Mapping[str, Any])
     source, target = check_target(config, language_model)
     before = counted(language_model.model)
     tokens = _tokens(config, work, language_model)
-    kept_tokens = None
-    losses = {"source": _losses(language_model, tokens)}
+    whole, kept_tokens = language_model, None
     if config.vocabulary:
         from drama_train.pruning.vocabulary import cut_vocabulary
 
-        language_model, kept_tokens = cut_vocabulary(language_model, tokens, config.vocabulary)
+        language_model, kept_tokens = cut_vocabulary(whole, tokens, config.vocabulary)
         tokens = _tokens(config, work / CUT_TOKENS, language_model)
+    losses = {"source": _losses(whole, tokens, kept_tokens)}
+    del whole
     if processes.rank() == 0:
         show_cut(source, target, before, language_model.model)
     cut = _cut(config, language_model, target, tokens, work, identity)
-    if cut is None:
-        return
     pruned = LanguageModel(cut.model, language_model.tokenizer)
     losses["cut"] = _losses(pruned, tokens)
+    if processes.rank() > 0:
+        return
     if losses["cut"]:
         say(losses_told(losses))
     told = {
@@ -131,16 +132,14 @@ def _cut(
     tokens: "Tokens",
     work: Path,
     identity: Mapping[str, Any],
-) -> "_Cut | None":
-    """The smaller model, and what of the source it is; None of processes beside the first."""
+) -> "_Cut":
+    """The smaller model, and what of the source it is. Every process makes the same."""
     streams = tokens.streams(config.reading.by_language() or None, config.reading.balance)
     model, first = language_model.model, None
     if config.hops > 1:
         model, first = _first_hop(config, language_model, target, tokens, streams, work)
     made = Pick(config.pick, target, config.samples, config.learning, config.seed)
     picked = pick(made, model, tokens, streams, work / LEARNED, identity)
-    if processes.rank() > 0:
-        return None
     small = sliced(picked.model, picked.keep, picked.gates if config.fold else None)
     if (found := shape_of(small.config)) != target:
         raise AssertionError(f"sliced to {found}, and not to {target}")
@@ -167,16 +166,25 @@ def _first_hop(
         if processes.rank() == 0:
             write_json(kept, picked.keep.facts())
     processes.wait_for_all()
-    say(f"first hop: {half}")
+    if processes.rank() == 0:
+        say(f"first hop: {half}")
     recovered(model, tokens, streams, config.hop_steps, config.seed, folder)
     return model.model, Keep.of(json.loads(kept.read_text()))
 
 
-def _losses(language_model: LanguageModel, tokens: "Tokens") -> dict[str, float]:
-    """Nats a token on held-out text, by language. Only the first process measures."""
-    if processes.rank() > 0:
-        return {}
-    found = heldout_losses(language_model.model, tokens, blocks=HELDOUT_BLOCKS, batch=4)
+def _losses(
+    language_model: LanguageModel, tokens: "Tokens", numbers: "Sequence[int] | None" = None
+) -> dict[str, float]:
+    """Nats a token on held-out text, by language. Processes share the blocks, and all must ask.
+
+    numbers: the model's of each of the tokens where their vocabulary was cut: then a language that was not chosen has
+    more tokens, and a loss in each that the source's own tokens have not.
+    """
+    import torch
+
+    model = language_model.model
+    mapped = None if numbers is None else torch.tensor(numbers, device=model.device)
+    found = heldout_losses(model, tokens, blocks=HELDOUT_BLOCKS, batch=4, numbers=mapped)
     return {name: round(one.loss, 6) for name, one in found.items()}
 
 
