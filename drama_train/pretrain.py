@@ -96,7 +96,7 @@ def _run(config: Pretrain, device: str) -> Path | None:
     from drama_train.pretraining.summary import summary_of, write_plot
     from drama_train.pretraining.texts import open_texts
     from drama_train.pretraining.trainer import pretrain
-    from drama_train.training.processes import rank, wait_for_all
+    from drama_train.training.processes import rank, tell, wait_for_all
     from drama_train.training.run_folder import RUN, check_folder, read_facts, settle_config
     from drama_train.training.run_log import read_log
 
@@ -111,7 +111,7 @@ def _run(config: Pretrain, device: str) -> Path | None:
         settle_config(config.out, facts, besides=(TOKENS,))
     wait_for_all()
     if read_facts(config.out, RUN) is not None:
-        say(f"already trained: {config.out}")
+        tell(f"already trained: {config.out}")
     else:
         source = source_losses(Comparing(config, work.plan, texts, work.tokens, work.model, work.pruning, work.teacher))
         progress = pretrain(replace(work, source=source))

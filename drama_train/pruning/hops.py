@@ -4,7 +4,6 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builders.cli.progress import say
 from drama_train.language_model import LanguageModel, load_language_model
 from drama_train.pruning.masks import Keep
 from drama_train.pruning.shape import Shape, counted
@@ -56,7 +55,7 @@ def recovered(
     from drama_train.pretraining.plan import Schedule, settle
     from drama_train.pretraining.trainer import Work, pretrain
     from drama_train.training.mixture import Mixture
-    from drama_train.training.processes import world_size
+    from drama_train.training.processes import tell, world_size
 
     plan = settle(
         Schedule(steps=steps),
@@ -67,7 +66,7 @@ def recovered(
         is_cpu=small.model.device.type == "cpu",
         processes=world_size(),
     )
-    say(f"recovery between the hops: {plan.steps:,} steps of {plan.batch} blocks")
+    tell(f"recovery between the hops: {plan.steps:,} steps of {plan.batch} blocks")
     pretrain(Work(folder, plan, small, tokens, Mixture(streams, plan.batch, seed, homogeneous=False)))
 
 

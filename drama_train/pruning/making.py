@@ -54,7 +54,7 @@ def make(config: "Prune", device: str) -> Path | None:
     with locked(work / "lock", str(config.out)) if is_first else nullcontext():
         if config.out.exists():
             _check_same(config.out, identity)
-            say(f"already pruned: {config.out}")
+            processes.tell(f"already pruned: {config.out}")
         else:
             if is_first:
                 settle_flags(work, identity)
@@ -166,8 +166,7 @@ def _first_hop(
         if processes.rank() == 0:
             write_json(kept, picked.keep.facts())
     processes.wait_for_all()
-    if processes.rank() == 0:
-        say(f"first hop: {half}")
+    processes.tell(f"first hop: {half}")
     recovered(model, tokens, streams, config.hop_steps, config.seed, folder)
     return model.model, Keep.of(json.loads(kept.read_text()))
 
