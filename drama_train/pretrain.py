@@ -15,7 +15,6 @@ from drama_train.pretraining.plan import Schedule
 from drama_train.pretraining.reading import Reading
 
 if TYPE_CHECKING:
-    from drama_train.language_model import LanguageModel
     from drama_train.pretraining.tokens import Tokens
     from drama_train.pretraining.trainer import Work
 
@@ -97,7 +96,7 @@ def _run(config: Pretrain, device: str) -> Path | None:
     from drama_train.pretraining.summary import summary_of, write_plot
     from drama_train.pretraining.texts import open_texts
     from drama_train.pretraining.trainer import pretrain
-    from drama_train.training.processes import rank, wait_for_all
+    from drama_train.training.processes import rank, tell, wait_for_all
     from drama_train.training.run_folder import RUN, check_folder, read_facts, settle_config
     from drama_train.training.run_log import read_log
 
@@ -112,7 +111,7 @@ def _run(config: Pretrain, device: str) -> Path | None:
         settle_config(config.out, facts, besides=(TOKENS,))
     wait_for_all()
     if read_facts(config.out, RUN) is not None:
-        say(f"already trained: {config.out}")
+        tell(f"already trained: {config.out}")
     else:
         known = what_is_known(Comparing(config, work.plan, texts, work.tokens, work.model, work.pruning, work.teacher))
         progress = pretrain(replace(work, known=known))
@@ -150,19 +149,18 @@ def _work(config: Pretrain, device: str, packed: Path) -> "Work":
     last = find(config.out / "checkpoints", "last")
     model = load_language_model(str(last / CHECKPOINTED) if last else config.model, device=device)
     pruning = read_pruning(Path(fetched(config.model)[0]))
-    length = config.reading.length
-    _check_positions(model, config.model, length)
+    config.reading.check_length(model.model, config.model)
     teacher = None
     if (name := config.distilling.distil_from) is not None:
         weight, temperature = config.distilling.distil_weight, config.distilling.distil_temperature
         source = load_language_model(name, device=device)
-        _check_positions(source, name, length)
+        config.reading.check_length(source.model, name)
         teacher = teacher_of(source, name, model, pruning, weight, temperature)
     tokens = _tokens(config, packed, model.tokenizer)
     streams = tokens.streams(config.reading.by_language() or None, config.reading.balance)
     plan = settle(
         config.schedule,
-        length,
+        config.reading.length,
         parameters=counted(model.model)["blocks"],
         blocks=sum(len(one.rows) for one in streams),
         seed=config.seed,
@@ -181,15 +179,6 @@ def _work(config: Pretrain, device: str, packed: Path) -> "Work":
         checkpointing=config.checkpointing,
         fsdp=config.fsdp,
     )
-
-
-def _check_positions(model: "LanguageModel", name: str, length: int) -> None:
-    positions = int(model.model.config.max_position_embeddings)
-    if length > positions:
-        raise UserError(
-            f"The model {name} has {positions:,} positions, and --length asks for {length:,}: give a smaller one.",
-            exit_code=2,
-        )
 
 
 def _tokens(config: Pretrain, folder: Path, tokenizer: object) -> "Tokens":

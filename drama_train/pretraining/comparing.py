@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
-from builders.cli.progress import say
 from builders.releases.manifests import write_json
 from drama_train.language_model import LanguageModel, load_language_model
 from drama_train.pretraining.facts import texts_told
@@ -51,7 +50,7 @@ def what_is_known(of: Comparing) -> Known | None:
         return known(kept, of.tokens)
     found = _measured(of) if told["model"] else _of_pruning(of)
     if found is None:
-        say("Which languages are lost is not told: give --compare with the model that was pruned.")
+        processes.tell("Which languages are lost is not told: give --compare with the model that was pruned.")
         return None
     if processes.rank() == 0:
         write_json(path, {**told, "losses": {name: asdict(one) for name, one in found.items()}})
@@ -79,7 +78,7 @@ def _measured(of: Comparing) -> dict[str, LanguageLoss]:
     else:
         source = load_language_model(name, device=str(of.student.model.device))
         model, numbers = source.model, source_numbers(source, name, of.student, of.pruning)
-    say(f"held-out losses of {name}:")
+    processes.tell(f"held-out losses of {name}:")
     return heldout_losses(model, of.tokens, blocks=of.plan.heldout_blocks, batch=of.plan.micro_batch, numbers=numbers)
 
 

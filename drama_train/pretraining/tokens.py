@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
 from builders.cli.names import nearest
-from builders.cli.progress import say
 from builders.releases.manifests import MANIFEST, write_json
 from builders.store.folders import new_folder
 from drama_train.pretraining.packing import PARTS, pack_texts
 from drama_train.pretraining.texts import Texts
 from drama_train.training.mixture import Stream
+from drama_train.training.processes import tell
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,8 +120,8 @@ def _read(folder: Path, key: str, block: int) -> Tokens:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if manifest["key"] != key:
             raise UserError(
-                f"The tokens in {folder} are of other texts, another tokenizer or another block, share held out or "
-                "limit: name another folder.",
+                f"The tokens in {folder} are of other texts, another tokenizer or another --length, --heldout or "
+                "--limit: give the same flags, name another folder, or delete that one.",
                 exit_code=2,
             )
         found = {name: _language(folder, name, told, block) for name, told in manifest["languages"].items()}
@@ -129,11 +129,11 @@ def _read(folder: Path, key: str, block: int) -> Tokens:
         raise UserError(f"The tokens in {folder} are damaged ({fault}): delete that folder.") from None
     languages = {name: one for name, one in sorted(found.items()) if len(one.train)}
     if left := sorted(set(found) - set(languages)):
-        say(f"left out, since they fill no block of {block:,} tokens: {', '.join(left)}")
+        tell(f"left out, since they fill no block of {block:,} tokens: {', '.join(left)}")
     if not languages:
-        raise UserError(f"No language fills a block of {block:,} tokens: give more text, or a smaller block.")
+        raise UserError(f"No language fills a block of {block:,} tokens: give more text, or a smaller --length.")
     if unseen := [name for name, one in languages.items() if not len(one.heldout)]:
-        say(f"not evaluated, since no block of {block:,} tokens is held out: {', '.join(unseen)}")
+        tell(f"not evaluated, since no block of {block:,} tokens is held out: {', '.join(unseen)}")
     return Tokens(languages, block, key)
 
 

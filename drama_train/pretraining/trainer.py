@@ -118,7 +118,7 @@ def maker_of_share(work: Work) -> "Callable[[list[Draw]], NDArray[Any]]":
 
 def _evaluation(work: Work, learner: Any) -> Callable[[], Evaluation] | None:
     if not any(len(work.tokens.languages[name].heldout) for name in work.languages):
-        say("Nothing is held out, so no checkpoint is the best one: the last is the result.")
+        processes.tell("Nothing is held out, so no checkpoint is the best one: the last is the result.")
         return None
     # in DDP by the module itself, since nothing is exchanged without a backward; FSDP2's is the module
     alone = getattr(learner, "module", learner)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
+from builders.releases.manifests import write_json
+from builders.store.schemas import first_fault
 from drama_train.loading import model_folder, named_model
 
 if TYPE_CHECKING:
@@ -47,8 +49,15 @@ def identity_of(config: "Prune") -> dict[str, Any]:
     return told
 
 
+def write_pruning(folder: Path, told: Mapping[str, Any]) -> None:
+    """ValueError where it does not follow schemas/pruning.schema.json."""
+    if fault := first_fault("pruning", json.loads(json.dumps(told))):
+        raise ValueError(f"what pruning tells broke its schema: {fault}")
+    write_json(folder / PRUNING, told)
+
+
 def read_pruning(folder: Path) -> dict[str, Any] | None:
-    """pruning.json of a model's folder; None where it has none. UserError where it is damaged."""
+    """pruning.json of a model's folder; None where it has none. UserError where it is damaged, or another's."""
     path = folder / PRUNING
     if not path.is_file():
         return None
@@ -58,6 +67,8 @@ def read_pruning(folder: Path) -> dict[str, Any] | None:
             raise ValueError("it is no JSON object")
     except ValueError as fault:
         raise UserError(f"{path} is damaged ({fault}): prune the model again.") from None
+    if wrong := first_fault("pruning", found):
+        raise UserError(f"{path} does not follow pruning.schema.json ({wrong}): was it written by another drama?")
     return dict(found)
 
 

@@ -133,9 +133,16 @@ class Gates(nn.Module):
 
 
 def check_reachable(source: Shape, target: Shape, kv_heads: int) -> None:
-    """UserError where the gates of a family cannot become so sparse, or so little."""
+    """UserError where the gates of a family cannot become so sparse, or so little, or there is nothing to cut."""
     least, most = (float(1 - alive(torch.tensor(edge))) for edge in (LIMIT, -LIMIT))
-    for name, sparsity in Gates(source, target, kv_heads, 0).targets().items():
+    targets = Gates(source, target, kv_heads, 0).targets()
+    if not targets:
+        raise UserError(
+            f"The shape {target} takes nothing away, so that l0 has nothing to learn: give a smaller one, or --pick "
+            "importance.",
+            exit_code=2,
+        )
+    for name, sparsity in targets.items():
         if not least <= sparsity <= most:
             raise UserError(
                 f"The shape {target} takes away {sparsity:.1%} of {name}, and gates reach {least:.1%} to {most:.1%}: "

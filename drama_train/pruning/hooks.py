@@ -55,14 +55,17 @@ def _places(backbone: Any, masks: Masks) -> Iterator[tuple[Any, Hook | None, Hoo
 
 
 def _live_norm(hidden: "Tensor") -> tuple[Hook, Hook]:
-    """The mean of squares over live dimensions: x is scaled so that the mean over all is theirs, and scaled back."""
-    scale = (hidden.numel() / (hidden != 0).sum().clamp(min=1)).sqrt()
-    return _input_times(scale), _output_times(hidden / scale)
+    """The mean of squares over live dimensions: x is scaled so that the mean over all is theirs, and scaled back.
+
+    In float64, or a model of that would be off by the rounding of the scale.
+    """
+    scale = (hidden.numel() / (hidden != 0).sum().clamp(min=1).double()).sqrt()
+    return _input_times(scale), _output_times(hidden.double() / scale)
 
 
 def _input_times(factor: "Tensor") -> Hook:
     def before(_module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        return args[0] * factor.to(args[0].dtype), *args[1:]
+        return args[0] * factor.to(args[0]), *args[1:]
 
     return before
 
@@ -71,6 +74,6 @@ def _output_times(*factors: "Tensor") -> Hook:
     factor = factors[0] if len(factors) == 1 else factors[0] * factors[1]
 
     def after(_module: Any, _args: tuple[Any, ...], output: Any) -> Any:
-        return output * factor.to(output.dtype)
+        return output * factor.to(output)
 
     return after

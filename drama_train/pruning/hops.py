@@ -4,7 +4,6 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builders.cli.progress import say
 from drama_train.language_model import LanguageModel, load_language_model
 from drama_train.pruning.masks import Keep
 from drama_train.pruning.shape import Shape, counted
@@ -19,16 +18,27 @@ if TYPE_CHECKING:
 def halfway(source: Shape, target: Shape, kv_heads: int) -> Shape:
     """The geometric mean of both, rounded up; a target of it is as far as it is of the source.
 
-    kv_heads: of the source, after expansion. A kv head keeps the source's heads until the second hop.
+    kv_heads: of the source, after expansion. A kv head keeps the source's heads until the second hop. Heads divide the
+    hidden dimensions, or transformers would open no such Llama.
     """
-    kept_kv = _mean(kv_heads, target.kv_heads)
+    group = source.heads // kv_heads
+    for kept_kv in range(_mean(kv_heads, target.kv_heads), kv_heads + 1):
+        hidden = _multiple(_mean(source.hidden, target.hidden), kept_kv * group, source.hidden)
+        if hidden >= target.hidden:
+            break
     return Shape(
         _mean(source.layers, target.layers),
-        _mean(source.hidden, target.hidden),
-        kept_kv * (source.heads // kv_heads),
+        hidden,
+        kept_kv * group,
         kept_kv,
         _mean(source.intermediate, target.intermediate),
     )
+
+
+def _multiple(size: int, of: int, most: int) -> int:
+    """The first multiple from `size` on, or the last before it where that is more than the most."""
+    found = math.ceil(size / of) * of
+    return found if found <= most else size // of * of
 
 
 def _mean(source: int, target: int) -> int:
@@ -45,7 +55,7 @@ def recovered(
     from drama_train.pretraining.plan import Schedule, settle
     from drama_train.pretraining.trainer import Work, pretrain
     from drama_train.training.mixture import Mixture
-    from drama_train.training.processes import world_size
+    from drama_train.training.processes import tell, world_size
 
     plan = settle(
         Schedule(steps=steps),
@@ -56,7 +66,7 @@ def recovered(
         is_cpu=small.model.device.type == "cpu",
         processes=world_size(),
     )
-    say(f"recovery between the hops: {plan.steps:,} steps of {plan.batch} blocks")
+    tell(f"recovery between the hops: {plan.steps:,} steps of {plan.batch} blocks")
     pretrain(Work(folder, plan, small, tokens, Mixture(streams, plan.batch, seed, homogeneous=False)))
 
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def importance(model: Any, batches: "Iterable[Tensor]", kv_heads: int) -> Scores:
     """Scores from (B, T) batches of tokens, without padding. kv_heads: of the model, after expansion.
 
-    Activations are taken where a mask would act: hidden dimensions at the norms' outputs, summed over all norms;
-    heads at o_proj's input, over their dimensions; intermediate dimensions at down_proj's input. ValueError without a
-    batch.
+    Activations are taken where a mask would act: hidden dimensions at the outputs of both norms of a layer, summed over
+    all; heads at o_proj's input, over their dimensions; intermediate dimensions at down_proj's input. ValueError
+    without a batch.
     """
     import torch
 

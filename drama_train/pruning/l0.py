@@ -126,8 +126,10 @@ def l0_step(
         loss += float(found.detach()) * share
         penalty = float(held.detach())
     norm = float(torch.nn.utils.clip_grad_norm_(gated.parameters(), plan.clip))
-    mean = float(processes.summed(torch.tensor(loss, device=ids.device))) / processes.world_size()
+    total = processes.summed(torch.tensor(loss, dtype=torch.float64, device=ids.device))
+    mean = float(total) / processes.world_size()
     if not (math.isfinite(mean) and math.isfinite(norm)):
+        optimizer.zero_grad(set_to_none=True)
         raise FloatingPointError(f"the loss is {mean} and the gradient's norm {norm}")
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * plan.factor(step)

@@ -17,14 +17,15 @@ from builders.store.provenance import provenance
 from drama_train.language_model import LanguageModel, load_language_model, save_language_model
 from drama_train.pretraining.perplexity import HELDOUT_BLOCKS, heldout_losses
 from drama_train.pretraining.reading import read_tokens
-from drama_train.pruning.facts import KEEP, PRUNING, identity_of, read_pruning
+from drama_train.pruning.facts import KEEP, identity_of, read_pruning, write_pruning
 from drama_train.pruning.gates import check_reachable
 from drama_train.pruning.hops import composed, halfway, reached, recovered
 from drama_train.pruning.masks import Keep
 from drama_train.pruning.picking import Pick, l0_plan, pick
-from drama_train.pruning.shape import Shape, counted, expansion, parse_shape, shape_of
+from drama_train.pruning.shape import Shape, check_openable, counted, expansion, parse_shape, shape_of
 from drama_train.pruning.showing import losses_told, show_cut
 from drama_train.pruning.slicing import check_sliceable, sliced
+from drama_train.pruning.work_folder import CUT_TOKENS, HOP, LEARNED, LEARNED_HOP, TOKENS, settle_flags, work_folder
 from drama_train.training import processes
 
 if TYPE_CHECKING:
@@ -46,14 +47,17 @@ def make(config: "Prune", device: str) -> Path | None:
 
     What is needed on the way stands beside it, in .NAME.work, from where a run that was stopped goes on.
     """
-    work = config.out.resolve().with_name(f".{config.out.resolve().name}.work")
+    identity, work = identity_of(config), work_folder(config.out)
+    if config.out.exists():
+        _check_same(config.out, identity)
     is_first = processes.rank() == 0
     with locked(work / "lock", str(config.out)) if is_first else nullcontext():
-        identity = identity_of(config)
         if config.out.exists():
             _check_same(config.out, identity)
-            say(f"already pruned: {config.out}")
+            processes.tell(f"already pruned: {config.out}")
         else:
+            if is_first:
+                settle_flags(work, identity)
             _make(config, device, work, identity)
         processes.wait_for_all()
         if is_first:
@@ -64,13 +68,16 @@ def make(config: "Prune", device: str) -> Path | None:
 def check_target(config: "Prune", language_model: LanguageModel) -> tuple[Shape, Shape]:
     """(source, target). UserError where the target cannot be cut from the model by that pick."""
     check_sliceable(language_model.model)
+    config.reading.check_length(language_model.model, config.model)
     source, target = shape_of(language_model.model.config), parse_shape(config.shape)
-    kv_heads = source.kv_heads * expansion(source, target)
+    half = halfway(source, target, source.kv_heads * expansion(source, target))
+    hops = [(source, target)] if config.hops == 1 else [(source, half), (half, target)]
+    for before, after in hops:
+        kv_heads = before.kv_heads * expansion(before, after)
+        check_openable(after, language_model.model.config.model_type)
+        if config.pick == "l0":
+            check_reachable(before, after, kv_heads)
     if config.pick == "l0":
-        half = halfway(source, target, kv_heads)
-        hops = [(source, target)] if config.hops == 1 else [(source, half), (half, target)]
-        for before, after in hops:
-            check_reachable(before, after, before.kv_heads * expansion(before, after))
         l0_plan(config.learning, language_model.model.device.type, config.seed)  # refuses too few steps
     return source, target
 
@@ -80,20 +87,21 @@ def _make(config: "Prune", device: str, work: Path, identity: Mapping[str, Any])
     source, target = check_target(config, language_model)
     before = counted(language_model.model)
     tokens = _tokens(config, work, language_model)
-    kept_tokens = None
-    losses = {"source": _losses(language_model, tokens)}
+    whole, kept_tokens = language_model, None
     if config.vocabulary:
         from drama_train.pruning.vocabulary import cut_vocabulary
 
-        language_model, kept_tokens = cut_vocabulary(language_model, tokens, config.vocabulary)
-        tokens = _tokens(config, work / "cut", language_model)
+        language_model, kept_tokens = cut_vocabulary(whole, tokens, config.vocabulary)
+        tokens = _tokens(config, work / CUT_TOKENS, language_model)
+    losses = {"source": _losses(whole, tokens, kept_tokens)}
+    del whole
     if processes.rank() == 0:
         show_cut(source, target, before, language_model.model)
     cut = _cut(config, language_model, target, tokens, work, identity)
-    if cut is None:
-        return
     pruned = LanguageModel(cut.model, language_model.tokenizer)
     losses["cut"] = _losses(pruned, tokens)
+    if processes.rank() > 0:
+        return
     if losses["cut"]:
         say(losses_told(losses))
     told = {
@@ -110,7 +118,7 @@ def _make(config: "Prune", device: str, work: Path, identity: Mapping[str, Any])
 
 def _tokens(config: "Prune", work: Path, language_model: LanguageModel) -> "Tokens":
     """The first process writes them, the others map them."""
-    folder = work / "tokens"
+    folder = work / TOKENS
     if processes.rank() > 0:
         processes.wait_for_all()
     tokens = read_tokens(config.reading, folder, language_model.tokenizer)
@@ -126,16 +134,14 @@ def _cut(
     tokens: "Tokens",
     work: Path,
     identity: Mapping[str, Any],
-) -> "_Cut | None":
-    """The smaller model, and what of the source it is; None of processes beside the first."""
+) -> "_Cut":
+    """The smaller model, and what of the source it is. Every process makes the same."""
     streams = tokens.streams(config.reading.by_language() or None, config.reading.balance)
     model, first = language_model.model, None
     if config.hops > 1:
-        model, first = _first_hop(config, language_model, target, tokens, streams, work)
+        model, first = _first_hop(config, language_model, target, tokens, streams, work, identity)
     made = Pick(config.pick, target, config.samples, config.learning, config.seed)
-    picked = pick(made, model, tokens, streams, work / "l0", identity)
-    if processes.rank() > 0:
-        return None
+    picked = pick(made, model, tokens, streams, work / LEARNED, identity)
     small = sliced(picked.model, picked.keep, picked.gates if config.fold else None)
     if (found := shape_of(small.config)) != target:
         raise AssertionError(f"sliced to {found}, and not to {target}")
@@ -149,29 +155,38 @@ def _first_hop(
     tokens: "Tokens",
     streams: "Sequence[Stream]",
     work: Path,
+    identity: Mapping[str, Any],
 ) -> tuple[Any, Keep]:
     """The model halfway, recovered, and what it is of the source. Every process picks the same."""
     source, device = shape_of(language_model.model.config), str(language_model.model.device)
     half = halfway(source, target, source.kv_heads * expansion(source, target))
-    folder, kept = work / "hop", work / "hop" / KEEP
+    folder, kept = work / HOP, work / HOP / KEEP
     model = reached(folder, device)
     if model is None:
         made = Pick(config.pick, half, config.samples, config.learning, config.seed)
-        picked = pick(made, language_model.model, tokens, streams, work / "l0-hop", {"hop": str(half)})
+        picked = pick(made, language_model.model, tokens, streams, work / LEARNED_HOP, identity)
         model = LanguageModel(sliced(picked.model, picked.keep), language_model.tokenizer)
         if processes.rank() == 0:
             write_json(kept, picked.keep.facts())
     processes.wait_for_all()
-    say(f"first hop: {half}")
+    processes.tell(f"first hop: {half}")
     recovered(model, tokens, streams, config.hop_steps, config.seed, folder)
     return model.model, Keep.of(json.loads(kept.read_text()))
 
 
-def _losses(language_model: LanguageModel, tokens: "Tokens") -> dict[str, float]:
-    """Nats a token on held-out text, by language. Only the first process measures."""
-    if processes.rank() > 0:
-        return {}
-    found = heldout_losses(language_model.model, tokens, blocks=HELDOUT_BLOCKS, batch=4)
+def _losses(
+    language_model: LanguageModel, tokens: "Tokens", numbers: "Sequence[int] | None" = None
+) -> dict[str, float]:
+    """Nats a token on held-out text, by language. Processes share the blocks, and all must ask.
+
+    numbers: the model's of each of the tokens where their vocabulary was cut: then a language that was not chosen has
+    more tokens, and a loss in each that the source's own tokens have not.
+    """
+    import torch
+
+    model = language_model.model
+    mapped = None if numbers is None else torch.tensor(numbers, device=model.device)
+    found = heldout_losses(model, tokens, blocks=HELDOUT_BLOCKS, batch=4, numbers=mapped)
     return {name: round(one.loss, 6) for name, one in found.items()}
 
 
@@ -184,9 +199,9 @@ def _write(config: "Prune", pruned: LanguageModel, keep: Keep, work: Path, told:
             from drama_train.pruning.plots import write_sparsity
             from drama_train.training.run_log import LOG
 
-            shutil.copy(work / "l0" / LOG, folder / _LOG)
+            shutil.copy(work / LEARNED / LOG, folder / _LOG)
             write_sparsity(folder / _LOG, folder / _PLOT)
-        write_json(folder / PRUNING, told)
+        write_pruning(folder, told)
 
 
 def _check_same(folder: Path, identity: Mapping[str, Any]) -> None:

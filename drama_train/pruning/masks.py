@@ -88,25 +88,30 @@ def choose(scores: Scores, source: Shape, target: Shape, kv_heads: int) -> Keep:
 
 
 def best(scores: "Tensor", k: int) -> list[int]:
-    """The places of the k highest of (N,), ascending; of equal ones the first."""
+    """The places of the k highest of (N,), ascending; of equal ones the first. ValueError where one is no number."""
+    if scores.isnan().any():
+        raise ValueError("a score is no number")
     order: list[int] = scores.double().argsort(descending=True, stable=True)[:k].tolist()
     return sorted(order)
 
 
 def masks_of(keep: Keep, config: Any, gates: Masks | None = None) -> Masks:
-    """Masks of the source that leave `keep`: 1, or the gate where `gates` are given, and 0 elsewhere."""
+    """Masks of the source that leave `keep`: 1, or the gate where `gates` are given, and 0 elsewhere.
+
+    In the gates' type and on their device.
+    """
     import torch
 
-    source = shape_of(config)
-    hidden, layer = torch.zeros(source.hidden), torch.zeros(source.layers)
-    head = torch.zeros(source.layers, source.heads)
-    intermediate = torch.zeros(source.layers, source.intermediate)
+    source, given = shape_of(config), gates or Masks()
+    gate = next((one for one in (given.layer, given.hidden, given.head, given.intermediate) if one is not None), None)
+    zeros = torch.zeros if gate is None else gate.new_zeros
+    hidden, layer = zeros(source.hidden), zeros(source.layers)
+    head, intermediate = zeros(source.layers, source.heads), zeros(source.layers, source.intermediate)
     hidden[list(keep.hidden)] = 1
     layer[list(keep.layers)] = 1
     for number, heads, dims in zip(keep.layers, keep.heads, keep.intermediate, strict=True):
         head[number, list(heads)] = 1
         intermediate[number, list(dims)] = 1
-    given = gates or Masks()
     return Masks(
         layer if given.layer is None else layer * given.layer,
         hidden if given.hidden is None else hidden * given.hidden,

@@ -1,12 +1,13 @@
 """The four ways to pick units; each gives a model, what of it to keep, and the gates it learned, if it did."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from builders.cli.errors import UserError
 from builders.cli.progress import Progress
-from drama_train.pruning.masks import Keep, Masks, choose, masks_of
+from drama_train.pruning.masks import Keep, Masks, Scores, choose, masks_of
 from drama_train.pruning.shape import Shape, expansion, shape_of
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Learning:
     steps: int = 3200
     """Steps of l0, the paper's number; a twentieth of them can do for a rehearsal."""
     batch: int | None = None
-    """Blocks of text a step, over all processes. None: 32, as published; 1 on a CPU."""
+    """Blocks of text a step, over all processes. None: 32, as published; on a CPU 1 a process."""
     lr: float = 1e-4
     """Of the weights, which learn beside the gates."""
     mask_lr: float = 1.0
@@ -54,10 +55,15 @@ class Learning:
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "lr", "mask_lr", "budget", "checkpoint_every"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise UserError(f"The {name.replace('_', '-')} {value} cannot be used: give more than 0.", exit_code=2)
+            if value is not None and not 0 < value < math.inf:
+                raise UserError(
+                    f"The --{name.replace('_', '-')} {value} cannot be used: give more than 0.", exit_code=2
+                )
         if not 0 < self.sparsity_warmup <= 0.9:
-            raise UserError("A sparsity-warmup is above 0 and at most 0.9.", exit_code=2)
+            raise UserError(
+                f"The --sparsity-warmup {self.sparsity_warmup} cannot be used: give more than 0 and at most 0.9.",
+                exit_code=2,
+            )
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,18 @@ def pick(made: Pick, model: Any, tokens: "Tokens", streams: "Sequence[Stream]", 
         scores = plain_scores.magnitude(model, kv_heads)
     else:
         scores = plain_scores.random(model.config, kv_heads, made.seed)
+    _check_scores(made.method, scores)
     return Picked(expanded(model, factor), choose(scores, source, made.target, kv_heads))
+
+
+def _check_scores(method: Method, scores: Scores) -> None:
+    """UserError where one is no number: it could not be compared with the others."""
+    bad = next((field.name for field in fields(scores) if not getattr(scores, field.name).isfinite().all()), None)
+    if bad is not None:
+        raise UserError(
+            f"The {method} of some {bad} is NaN or infinite: the model overflows on these texts; give other texts, or "
+            "another model."
+        )
 
 
 def _batches(made: Pick, tokens: "Tokens", streams: "Sequence[Stream]") -> "Iterator[Tensor]":
@@ -115,12 +132,22 @@ def _batches(made: Pick, tokens: "Tokens", streams: "Sequence[Stream]") -> "Iter
 
 
 def l0_plan(learning: Learning, device: str, seed: int) -> "L0Plan":
-    """What is not given, derived. UserError where the gates would not reach their targets in so few steps."""
-    from drama_train.pruning.l0 import L0Plan
+    """What is not given, derived.
 
+    UserError where the gates would not reach their targets in so few steps, or processes cannot share a step.
+    """
+    from drama_train.pruning.l0 import L0Plan
+    from drama_train.training.processes import world_size
+
+    batch = learning.batch or (world_size() if device == "cpu" else 32)
+    if batch % world_size():
+        raise UserError(
+            f"A step of {batch} blocks cannot be shared by {world_size()} processes: give a --batch that can.",
+            exit_code=2,
+        )
     return L0Plan(
         learning.steps,
-        learning.batch or (1 if device == "cpu" else 32),
+        batch,
         seed,
         lr=learning.lr,
         mask_lr=learning.mask_lr,
@@ -144,14 +171,8 @@ def gated_of(model: Any, target: Shape, seed: int) -> "GatedModel":
 def _learned(made: Pick, model: Any, tokens: "Tokens", streams: "Sequence[Stream]", folder: Path, facts: Any) -> Picked:
     from drama_train.pruning.learning import L0Work, learn
     from drama_train.training.mixture import Mixture
-    from drama_train.training.processes import world_size
 
     plan = l0_plan(made.learning, model.device.type, made.seed)
-    if plan.batch % world_size():
-        raise UserError(
-            f"A step of {plan.batch} blocks cannot be shared by {world_size()} processes: give a --batch that can.",
-            exit_code=2,
-        )
     gated = gated_of(model, made.target, made.seed)
     mixture = Mixture(streams, plan.batch, made.seed, homogeneous=False)
     learn(L0Work(folder, plan, gated, tokens, mixture, facts, made.learning.checkpoint_every))

@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 
 
 def magnitude(model: Any, kv_heads: int) -> Scores:
-    """The L2 norm of all weights that a unit has. kv_heads: of the model, after expansion."""
+    """The L2 norm of all weights that a unit has, but those of norms. kv_heads: of the model, after expansion."""
     import torch
 
-    embeddings = model.get_input_embeddings().weight.detach().double()
-    hidden = embeddings.square().sum(0)
+    embeddings, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
+    outer = [embeddings] if head is embeddings else [embeddings, head]
+    hidden = torch.stack([one.detach().double().square().sum(0) for one in outer]).sum(0)
     layers, heads, groups, intermediate = [], [], [], []
     for layer in model.model.layers:
         weight = {
@@ -30,7 +31,8 @@ def magnitude(model: Any, kv_heads: int) -> Scores:
         groups.append(of_head.view(kv_heads, -1).sum(1) + of_kv)
         intermediate.append(weight["gate_proj"].sum(1) + weight["up_proj"].sum(1) + weight["down_proj"].sum(0))
         layers.append(torch.stack([one.sum() for one in weight.values()]).sum())
-    return Scores(*(_root(one) for one in (layers, [hidden], groups, heads, intermediate)))
+    sums = (torch.stack(layers), hidden, torch.stack(groups), torch.stack(heads), torch.stack(intermediate))
+    return Scores(*(one.sqrt().cpu() for one in sums))
 
 
 def random(config: Any, kv_heads: int, seed: int) -> Scores:
@@ -50,9 +52,3 @@ def random(config: Any, kv_heads: int, seed: int) -> Scores:
         draw(source.layers, source.heads),
         draw(source.layers, source.intermediate),
     )
-
-
-def _root(sums: "list[Tensor]") -> "Tensor":
-    import torch
-
-    return torch.stack(sums).squeeze(0).sqrt().cpu()

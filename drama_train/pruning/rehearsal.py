@@ -1,7 +1,5 @@
 """What pruning would make, need and take: shapes and counts exactly, time and memory from a few measured steps."""
 
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -9,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from builders.cli.progress import say
 from drama_train.language_model import load_language_model
 from drama_train.pretraining.reading import read_tokens
 from drama_train.pruning.making import check_target
 from drama_train.pruning.shape import Shape, counted, expansion
 from drama_train.pruning.showing import show_cut
+from drama_train.training.processes import peak_memory, rank, tell
 from drama_train.training.run_log import clock
 
 if TYPE_CHECKING:
@@ -29,21 +27,22 @@ def rehearse(config: "Prune", device: str) -> None:
     """Tell all that; nothing stays on the disk."""
     language_model = load_language_model(config.model, device=device)
     source, target = check_target(config, language_model)
-    show_cut(source, target, counted(language_model.model), language_model.model)
+    if rank() == 0:
+        show_cut(source, target, counted(language_model.model), language_model.model)
     if config.vocabulary:
-        say("The embeddings are those of all tokens: which stay is found by reading all texts.")
+        tell("The embeddings are those of all tokens: which stay is found by reading all texts.")
     limit = min(_DOCUMENTS, config.reading.limit or _DOCUMENTS)
     with tempfile.TemporaryDirectory() as folder:
         reading = replace(config.reading, limit=limit)
         tokens = read_tokens(reading, Path(folder) / "tokens", language_model.tokenizer)
         step, steps = _step_of(config, language_model.model, source, target, tokens)
         if step is None:
-            say(f"{config.pick} reads no text: seconds.")
+            tell(f"{config.pick} reads no text: seconds.")
             return
         seconds = _seconds(step)
-    say(
+    tell(
         f"{config.pick}: {steps:,} steps of {seconds:.2f} s here, about {clock(seconds * steps)}, and as much again to "
-        f"read and measure; the most memory so far: {_peak_memory(device) / 1e9:.1f} GB"
+        f"read and measure; the most memory so far: {peak_memory(language_model.model.device) / 1e9:.1f} GB"
     )
 
 
@@ -89,13 +88,3 @@ def _seconds(step: Callable[[], None]) -> float:
     for _ in range(_STEPS):
         step()
     return (time.perf_counter() - start) / _STEPS
-
-
-def _peak_memory(device: str) -> int:
-    """Bytes: of the GPU, or of the process."""
-    import torch
-
-    if device.startswith("cuda"):
-        return int(torch.cuda.max_memory_allocated(device))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -103,10 +103,23 @@ def expansion(source: Shape, target: Shape) -> int:
     )
 
 
-def block_parameters(shape: Shape, head_dim: int) -> int:
-    """All but embeddings and head: projections, norms, and the last norm. 113.27M of the paper's 0.1B."""
+def check_openable(target: Shape, family: str) -> None:
+    """UserError where transformers opens no model of that shape: of a Llama, heads divide the hidden dimensions."""
+    if family == "llama" and target.hidden % target.heads:
+        raise UserError(
+            f"The shape {target} has {target.heads} heads and {target.hidden} hidden, and transformers opens no Llama "
+            "whose heads do not divide its hidden dimensions: give a multiple.",
+            exit_code=2,
+        )
+
+
+def block_parameters(shape: Shape, head_dim: int, *, head_norms: bool = False) -> int:
+    """All but embeddings and head: projections, norms, and the last norm. 113.27M of the paper's 0.1B.
+
+    head_norms: of queries and keys, as Qwen3 has them.
+    """
     attention = 2 * shape.hidden * head_dim * (shape.heads + shape.kv_heads)
-    norms = 2 * shape.hidden
+    norms = 2 * shape.hidden + (2 * head_dim if head_norms else 0)
     return shape.layers * (attention + 3 * shape.hidden * shape.intermediate + norms) + shape.hidden
 
 

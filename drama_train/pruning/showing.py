@@ -13,13 +13,16 @@ MILLION = 1e6
 def show_cut(source: Shape, target: Shape, before: Mapping[str, int], model: Any) -> None:
     """Shapes and parameters. before: those of the source; model: it again, its vocabulary cut where that is asked."""
     head_dim = head_dim_of(model.config)
+    blocks = block_parameters(target, head_dim, head_norms=model.config.model_type == "qwen3")
     embeddings = model.config.vocab_size * target.hidden
     say("             source     target")
     for name in FIELDS:
         say(f"{name:<13}{getattr(source, name):>6,}{getattr(target, name):>11,}")
     say(f"{'head dim':<13}{head_dim:>6,}{head_dim:>11,}")
-    say(f"{'blocks':<11}{before['blocks'] / MILLION:>7.1f}M{block_parameters(target, head_dim) / MILLION:>10.2f}M")
+    say(f"{'blocks':<11}{before['blocks'] / MILLION:>7.1f}M{blocks / MILLION:>10.2f}M")
     say(f"{'embeddings':<11}{before['embeddings'] / MILLION:>7.1f}M{embeddings / MILLION:>10.2f}M")
+    if before["head"]:
+        say(f"{'head':<11}{before['head'] / MILLION:>7.1f}M{embeddings / MILLION:>10.2f}M")
 
 
 def losses_told(losses: Mapping[str, Mapping[str, float]]) -> str:

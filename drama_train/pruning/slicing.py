@@ -40,10 +40,10 @@ def check_sliceable(model: Any) -> None:
 def _outer(name: str, tensor: "Tensor", keep: Keep, gates: Masks | None) -> "Tensor":
     """Embeddings, the last norm, the head: their hidden dimensions."""
     hidden = list(keep.hidden)
-    cut = tensor[..., hidden].clone()
+    cut = tensor[..., hidden]
     if name.startswith("lm_head") or gates is None or gates.hidden is None:
         return cut
-    return cut * gates.hidden[hidden].to(cut.dtype)
+    return cut * gates.hidden[hidden].to(cut)
 
 
 def _inner(name: str, tensor: "Tensor", place: int, config: Any, keep: Keep, gates: Masks | None) -> "Tensor":
@@ -69,16 +69,16 @@ def _inner(name: str, tensor: "Tensor", place: int, config: Any, keep: Keep, gat
         gate = None if gate is None else gate.repeat_interleave(head_dim, dim=1)
     cut = tensor[hidden][:, columns]
     if gate is not None:
-        cut = cut * gate[number][columns].to(cut.dtype)
+        cut = cut * gate[number][columns].to(cut)
     if gates is not None and gates.layer is not None:
-        cut = cut * gates.layer[number].to(cut.dtype)
+        cut = cut * gates.layer[number].to(cut)
     return cut * _hidden_gate(gates, hidden, tensor)[:, None]
 
 
 def _hidden_gate(gates: Masks | None, hidden: list[int], like: "Tensor") -> "Tensor":
     if gates is None or gates.hidden is None:
         return like.new_ones(len(hidden))
-    return gates.hidden[hidden].to(like.dtype)
+    return gates.hidden[hidden].to(like)
 
 
 def _rows(heads: list[int], head_dim: int) -> list[int]:

@@ -7,7 +7,6 @@ from typing import Any
 from builders.cli.errors import UserError
 from drama_train.training.loss import Objective
 
-
 _FEWEST_STEPS, _FEWEST_QUERIES = 500, 32  # what a derived batch leaves of few rows, and the least that it has
 
 

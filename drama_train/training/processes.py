@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
+from builders.cli.progress import say
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +23,12 @@ def rank() -> int:
     import torch.distributed as dist
 
     return dist.get_rank() if dist.is_initialized() else 0
+
+
+def tell(line: str) -> None:
+    """A line of the story, by the first process alone: the others do the same."""
+    if rank() == 0:
+        say(line)
 
 
 def gathered(rows: "Tensor") -> "Tensor":

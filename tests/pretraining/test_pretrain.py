@@ -87,7 +87,8 @@ def test_a_run_is_told_in_files(
     assert list((out / "tensorboard").iterdir())
     assert not list(out.rglob("*.bin")) + list(out.rglob("*.pt")) + list(out.rglob("*.pkl"))
     pruning = [json.loads((folder / "pruning.json").read_text()) for folder in (out / "model", pruned)]
-    assert pruning[0] == pruning[1]
+    best = {"steps": run["best_step"], "tokens": run["best_step"] * 4 * 32}
+    assert pruning[0] == pruning[1] | {"recovery": best}
     assert load_retriever(str(out / "model")).encode(["rivers"], "query").shape == (1, 128)
 
 
@@ -130,7 +131,7 @@ def test_a_run_that_is_done_is_left_as_it_is_and_another_is_refused(
     assert _pretrain(*flags, "--weights", "de=2", "en=1") == 2
     assert "is another run: its streams is weight" in capsys.readouterr().err
     assert _pretrain(*flags, "--limit", "20") == 2
-    assert "are of other texts, another tokenizer or another block" in capsys.readouterr().err
+    assert "are of other texts, another tokenizer or another --length" in capsys.readouterr().err
 
 
 def test_losses_that_prune_measured_stand_for_the_source(
@@ -146,7 +147,7 @@ def test_losses_that_prune_measured_stand_for_the_source(
         "tokens": None,
         "texts": [{"name": one.name, "content_hash": one.content_hash} for one in [open_texts(str(texts))]],
         "reading": {"length": 32, "heldout": 0.2, "limit": None},
-        "losses": {"source": {"de": 1.0, "en": 0.0}},
+        "losses": {"source": {"de": 1.0, "en": 0.0}, "cut": {"de": 2.0, "en": 2.0}},
     }
     (model / "pruning.json").write_text(json.dumps(told))
     flags = [flag for flag in _flags(texts, model, out) if flag not in ("--heldout-blocks", "2")]
