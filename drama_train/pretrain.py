@@ -79,8 +79,10 @@ def main(config: Pretrain) -> Path | None:
     """Texts -> blocks of tokens -> steps -> the best model, and how each language's loss went."""
     from builders.store.locks import locked
     from drama_train.training.processes import joined_processes, rank
+    from drama_train.training.run_folder import check_folder
 
     with joined_processes(config.device) as device:
+        check_folder(config.out, besides=(TOKENS,), told="tokens_key")  # before anything is written into it
         if config.dry_run:
             _rehearse(config, device)
             return None
@@ -97,12 +99,10 @@ def _run(config: Pretrain, device: str) -> Path | None:
     from drama_train.pretraining.texts import open_texts
     from drama_train.pretraining.trainer import pretrain
     from drama_train.training.processes import rank, tell, wait_for_all
-    from drama_train.training.run_folder import RUN, check_folder, read_facts, settle_config
+    from drama_train.training.run_folder import RUN, read_facts, settle_config
     from drama_train.training.run_log import read_log
 
     is_first = rank() == 0
-    if is_first:
-        check_folder(config.out, besides=(TOKENS,))
     work = _work(config, device, config.packed or config.out / TOKENS)
     texts = [open_texts(place) for place in config.reading.texts]
     facts = run_facts(config, work.plan, texts, work.tokens, work.mixture.streams)

@@ -10,6 +10,7 @@ from builders.cli.errors import UserError
 from builders.llm import smollm2
 from builders.llm.requests import Model
 
+FOLDER_HASH = "blake2b-"  # what the revision of a folder begins with; that of a Hub model is a commit
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -62,7 +63,7 @@ def _content_hash(folder: Path, files: tuple[Path, ...], stats: tuple[tuple[int,
         with path.open("rb") as file:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
-    return f"blake2b-{digest.hexdigest()}"
+    return f"{FOLDER_HASH}{digest.hexdigest()}"
 
 
 @cache

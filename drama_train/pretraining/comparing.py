@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
+from builders.llm.weights import FOLDER_HASH
 from builders.releases.manifests import write_json
 from drama_train.language_model import LanguageModel, load_language_model
+from drama_train.loading import named_model
 from drama_train.pretraining.facts import texts_told
 from drama_train.pretraining.perplexity import HELDOUT_BLOCKS, Known, LanguageLoss, heldout_losses, known
 from drama_train.pretraining.teacher import Teacher, source_numbers
@@ -67,8 +69,26 @@ def _named(of: Comparing) -> dict[str, Any]:
                 "name the model.",
                 exit_code=2,
             )
-        model = str(of.pruning["source"]["id"])
+        model = _of_its_own(of.pruning["source"])
     return {"model": model, "tokens_key": of.tokens.key, "blocks": of.plan.heldout_blocks}
+
+
+def _of_its_own(source: Mapping[str, Any]) -> str:
+    """The name of the model that pruning.json tells. UserError where its place is not known, or another is there."""
+    name, revision = str(source["id"]), str(source["revision"])
+    was_folder = revision.startswith(FOLDER_HASH)
+    if was_folder and not Path(name).expanduser().is_dir():
+        raise UserError(
+            f"pruning.json names the folder {name}, which is not here: give --compare with the place of that folder.",
+            exit_code=2,
+        )
+    if (found := named_model(name).revision) != revision:
+        raise UserError(
+            f"The model {name} is {found}, and the one that was pruned {revision}: give --compare with the place of "
+            "that one.",
+            exit_code=2,
+        )
+    return name
 
 
 def _measured(of: Comparing) -> dict[str, LanguageLoss]:

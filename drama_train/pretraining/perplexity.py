@@ -88,7 +88,8 @@ def mean_loss(losses: Mapping[str, LanguageLoss], languages: Sequence[str]) -> f
     values = {name: losses[name].loss for name in languages if name in losses}
     if bad := [name for name, value in values.items() if not math.isfinite(value)]:
         raise UserError(
-            f"The held-out loss of {', '.join(bad)} is no number: lower --lr; the last checkpoint is of before."
+            f"The held-out loss of {', '.join(bad)} is no number: lower --lr, or give another model where no step was "
+            "made yet; the last checkpoint is of before."
         )
     return mean(values.values())
 

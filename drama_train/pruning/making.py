@@ -1,6 +1,7 @@
 """The sequence of pruning: read, cut the vocabulary, pick, slice, measure, write."""
 
 import json
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -179,6 +180,7 @@ def _losses(
 ) -> dict[str, float]:
     """Nats a token on held-out text, by language. Processes share the blocks, and all must ask.
 
+    UserError where one is no number: pruning.json would be no JSON, and nothing could be compared with it.
     numbers: the model's of each of the tokens where their vocabulary was cut: then a language that was not chosen has
     more tokens, and a loss in each that the source's own tokens have not.
     """
@@ -187,6 +189,11 @@ def _losses(
     model = language_model.model
     mapped = None if numbers is None else torch.tensor(numbers, device=model.device)
     found = heldout_losses(model, tokens, blocks=HELDOUT_BLOCKS, batch=4, numbers=mapped)
+    if bad := [name for name, one in found.items() if not math.isfinite(one.loss)]:
+        raise UserError(
+            f"The held-out loss of {', '.join(bad)} is no number, of a model of {shape_of(model.config)}: its weights "
+            "overflow on these texts; give another model, or other texts."
+        )
     return {name: round(one.loss, 6) for name, one in found.items()}
 
 

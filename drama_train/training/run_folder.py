@@ -11,9 +11,16 @@ from builders.releases.manifests import write_json
 CONFIG, RUN = "config.json", "run.json"
 
 
-def check_folder(folder: Path, besides: Collection[str] = ()) -> None:
-    """UserError where the folder holds something and is no run. besides: what may be in it before it is one."""
-    if (folder / CONFIG).is_file() or not folder.is_dir():
+def check_folder(folder: Path, besides: Collection[str] = (), told: str = "model") -> None:
+    """UserError where the folder holds something and is no run. besides: what may be in it before it is one.
+
+    told: what config.json of such a run tells, and that of a model, or of another kind of run, does not.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file: name another --out.", exit_code=2)
+    if (facts := read_facts(folder, CONFIG)) is not None and told not in facts:
+        raise UserError(f"{folder} holds something else than such a run: name another --out.", exit_code=2)
+    if facts is not None or not folder.is_dir():
         return
     if any(not one.name.startswith(".") and one.name not in besides for one in folder.iterdir()):
         raise UserError(f"{folder} is not empty and no run: name another --out.", exit_code=2)
