@@ -42,6 +42,12 @@ def soft(log_odds: "Tensor") -> "Tensor":
     return torch.sigmoid(log_odds * _SOFT / BETA)
 
 
+def bounds() -> tuple[float, float]:
+    """The least and the most sparsity that gates reach: 0.2 % and 95.3 %."""
+    least, most = (float(1 - alive(torch.tensor(edge))) for edge in (LIMIT, -LIMIT))
+    return least, most
+
+
 class Gates(nn.Module):
     """Log-odds of every family that the target makes smaller; the others are whole. Float32.
 
@@ -95,8 +101,13 @@ class Gates(nn.Module):
         return {name: 1 - alive(one).mean(-1) for name, one in self.log_odds.items()}
 
     def targets(self) -> dict[str, float]:
-        """What the sparsity of each family is to be."""
-        return {name: 1 - self.kept[name] for name in self.families}
+        """What the sparsity of each family is to be: that of gates all open or shut, as many as stay and go.
+
+        The published code asks for the part that goes. Gates that are open or shut never have that, since none is
+        so for sure; the multipliers then grow on, until they shut a unit too many.
+        """
+        least, most = bounds()
+        return {name: self.kept[name] * least + (1 - self.kept[name]) * most for name in self.families}
 
     def scores(self) -> Scores:
         """Log-odds, and equal ones where a family is whole."""
@@ -134,15 +145,16 @@ class Gates(nn.Module):
 
 def check_reachable(source: Shape, target: Shape, kv_heads: int) -> None:
     """UserError where the gates of a family cannot become so sparse, or so little, or there is nothing to cut."""
-    least, most = (float(1 - alive(torch.tensor(edge))) for edge in (LIMIT, -LIMIT))
-    targets = Gates(source, target, kv_heads, 0).targets()
-    if not targets:
+    least, most = bounds()
+    gates = Gates(source, target, kv_heads, 0)
+    if not gates.families:
         raise UserError(
             f"The shape {target} takes nothing away, so that l0 has nothing to learn: give a smaller one, or --pick "
             "importance.",
             exit_code=2,
         )
-    for name, sparsity in targets.items():
+    for name in gates.families:
+        sparsity = 1 - gates.kept[name]
         if not least <= sparsity <= most:
             raise UserError(
                 f"The shape {target} takes away {sparsity:.1%} of {name}, and gates reach {least:.1%} to {most:.1%}: "

@@ -16,10 +16,7 @@ _SMOOTHED = 25  # steps of the loss's mean
 def write_sparsity(log: Path, path: Path) -> None:
     """log: the steps of l0, one JSON object a line. UserError where matplotlib is not installed."""
     steps = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    last = steps[-1]
-    ends = ", ".join(f"{name} {last['sparsity'][name]:.3f} of {last['targets'][name]:.3f}" for name in last["targets"])
-    alt = f"Sparsity by step against its target, and the loss. After {last['step']} steps: {ends}."
-    write_bytes(path, draw(Plot("sparsity", "Sparsity and loss by step", alt, _figure), {"steps": steps}))
+    write_bytes(path, draw(Plot("sparsity", "Sparsity and loss by step", "", _figure), {"steps": steps}))
 
 
 def _figure(facts: Any) -> "Figure":

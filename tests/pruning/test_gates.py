@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from builders.cli.errors import UserError
-from drama_train.pruning.gates import BETA, GAMMA, LIMIT, ZETA, Gates, alive, check_reachable, sampled, soft
+from drama_train.pruning.gates import BETA, GAMMA, LIMIT, ZETA, Gates, alive, bounds, check_reachable, sampled, soft
 from drama_train.pruning.masks import Keep
 from drama_train.pruning.shape import PRESETS, Shape
 from tests.pruning.making import SHAPE
@@ -42,6 +42,7 @@ def test_a_sample_is_the_stretched_sigmoid_of_its_noise() -> None:
 
 def test_sparsity_is_bounded() -> None:
     """0.2 % to 95.3 %: p(a) is 0.998, 0.832 and 0.047 at the upper bound, at 0 and at the lower one."""
+    assert bounds() == pytest.approx((0.002, 0.953), abs=5e-4)
     for log_odds, p in ((LIMIT, 0.998), (0.0, 0.832), (-LIMIT, 0.047)):
         assert float(alive(torch.tensor(log_odds))) == pytest.approx(p, abs=6e-4)
     assert float(soft(torch.tensor(LIMIT))) == pytest.approx(0.996, abs=1e-3)
@@ -72,12 +73,22 @@ def test_there_are_gates_of_what_the_target_makes_smaller_and_of_nothing_else() 
     assert sizes == {"layer": (3,), "hidden": (24,), "group": (3, 4), "intermediate": (3, 40)}
 
 
-def test_targets_are_the_part_that_goes() -> None:
-    """Of Llama-3.2-1B to the paper's 0.1B, by hand; heads go with their own kv heads, of which there are 32 then."""
+def test_targets_are_those_of_gates_that_are_open_or_shut() -> None:
+    """Of Llama-3.2-1B to the paper's 0.1B: a quarter of the layers goes, five eighths of all others.
+
+    Heads go with their own kv heads, of which there are 32 then.
+    """
+    least, most = bounds()
     found = Gates(LLAMA_1B, PRESETS["0.1b"], 32, 0).targets()
-    assert found == pytest.approx({"layer": 0.25, "hidden": 0.625, "group": 0.625, "intermediate": 0.625})
-    grouped = Gates(LLAMA_1B, Shape(16, 2048, 12, 6, 8192), 8, 0).targets()
-    assert grouped == pytest.approx({"group": 0.25, "head": 0.5})
+    far = 5 / 8 * most + 3 / 8 * least
+    assert found == pytest.approx({"layer": most / 4 + 3 / 4 * least, "hidden": far, "group": far, "intermediate": far})
+    grouped = Gates(LLAMA_1B, Shape(16, 2048, 12, 6, 8192), 8, 0)
+    assert grouped.targets() == pytest.approx({"group": most / 4 + 3 / 4 * least, "head": (most + least) / 2})
+    with torch.no_grad():
+        grouped.log_odds["group"][:, [1, 5]] = -LIMIT
+        grouped.log_odds["head"][:, ::2] = -LIMIT
+    for name, sparsity in grouped.sparsity().items():
+        assert sparsity.tolist() == pytest.approx([grouped.targets()[name]] * 16, abs=1e-6)
 
 
 def test_sparsity_is_told_by_layer_where_every_layer_has_the_family() -> None:

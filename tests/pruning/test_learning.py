@@ -65,7 +65,7 @@ def test_targets_are_met_and_the_cut_is_exact(tmp_path: Path, capsys: pytest.Cap
     assert [line["step"] for line in log] == list(range(1, 151)) and all(line["seconds"] > 0 for line in log)
     assert log[-1]["targets"] == work.gated.gates.targets()
     for name, target in log[-1]["targets"].items():
-        assert log[-1]["sparsity"][name] == pytest.approx(target, abs=0.08), name
+        assert log[-1]["sparsity"][name] == pytest.approx(target, abs=0.06), name
         assert log[0]["sparsity"][name] == pytest.approx(0.002, abs=5e-4)
     assert log[14]["targets"]["hidden"] == pytest.approx(log[-1]["targets"]["hidden"] / 3)
     assert sum(line["loss"] for line in log[-10:]) < sum(line["loss"] for line in log[45:55])
@@ -76,6 +76,16 @@ def test_targets_are_met_and_the_cut_is_exact(tmp_path: Path, capsys: pytest.Cap
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("l0 ")]
     assert len(lines) == 150 and lines[0].startswith("l0     1/150  loss  ") and "hid 0.002/0.008" in lines[0]
     assert len({line.index("tok/s") for line in lines}) == 1
+
+
+def test_gates_that_end_away_from_their_target_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """So few steps that most of them are still on their way; and when all have arrived, nothing is said."""
+    work = make_work(tmp_path / "short")
+    learn(work)
+    found = {name: float(one.detach().mean()) for name, one in work.gated.gates.sparsity().items()}
+    missed = [name for name, target in work.gated.gates.targets().items() if abs(found[name] - target) > 0.05]
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("gates that ended")]
+    assert missed and len(told) == 1 and all(f"{name} {found[name]:.3f} of " in told[0] for name in missed)
 
 
 @pytest.mark.parametrize("step", [2, 10, 11, 37, 45])
