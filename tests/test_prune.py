@@ -29,10 +29,11 @@ from drama_train.pruning.slicing import sliced
 from drama_train.retriever import load_retriever
 from tests.llm.tiny_llama import one_thread, write_tiny_llama
 from tests.pretraining.making import documents, write_beir
+from tests.pruning.learning import any_steps
 
 TARGET = Shape(1, 96, 2, 1, 100)  # of 2x128x4x2x256
 READING = "--length 32 --heldout 0.2".split()
-L0 = "--pick l0 --steps 45 --batch 2 --mask-lr 2.5 --sparsity-warmup 0.9 --checkpoint-every 10".split()
+L0 = "--pick l0 --steps 12 --batch 2 --mask-lr 2.5 --sparsity-warmup 0.5 --checkpoint-every 4".split()
 FILES = {"config.json", "generation_config.json", "keep.json", "model.safetensors", "pruning.json"}
 FILES |= {"tokenizer.json", "tokenizer_config.json"}
 
@@ -40,6 +41,12 @@ FILES |= {"tokenizer.json", "tokenizer_config.json"}
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread() -> Iterator[None]:
     with one_thread():
+        yield
+
+
+@pytest.fixture
+def short() -> Iterator[None]:
+    with any_steps():
         yield
 
 
@@ -188,14 +195,14 @@ def test_a_folder_of_something_else_is_left_as_it_is(
 
 
 def test_gates_are_learned_and_the_way_is_kept(
-    model: Path, texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    short: None, model: Path, texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "small"
     assert main(_flags(model, texts, out, *L0)) == 0
     told = capsys.readouterr().err
     assert {one.name for one in out.iterdir()} == FILES | {"l0.jsonl", "sparsity.svg"} and _only(tmp_path, "small")
     lines = [json.loads(line) for line in (out / "l0.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == list(range(1, 46)) and told.count("\nl0 ") == 45
+    assert [line["step"] for line in lines] == list(range(1, 13)) and told.count("\nl0 ") == 12
     svg = (out / "sparsity.svg").read_text()
     assert svg.startswith("<?xml") and "</svg>" in svg and "<script" not in svg
     assert read_pruning(out)["learning"]["mask_lr"] == 2.5  # type: ignore[index]
@@ -209,7 +216,7 @@ def test_gates_are_learned_and_the_way_is_kept(
     assert not any(torch.equal(one, untrained[name]) for name, one in made.state_dict().items())
 
 
-def test_folded_gates_untie_the_embeddings(model: Path, texts: Path, tmp_path: Path) -> None:
+def test_folded_gates_untie_the_embeddings(short: None, model: Path, texts: Path, tmp_path: Path) -> None:
     """Of the same learning: rows of the embeddings are the others' times the gate, and the head is not."""
     for name, more in (("whole", []), ("folded", ["--fold"])):
         assert main(_flags(model, texts, tmp_path / name, *L0, *more)) == 0
@@ -225,15 +232,20 @@ def test_folded_gates_untie_the_embeddings(model: Path, texts: Path, tmp_path: P
 
 
 def test_a_run_that_is_stopped_goes_on_and_ends_the_same(
-    model: Path, texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    short: None,
+    model: Path,
+    texts: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """In step 27, the last checkpoint being of step 20. Other flags do not go on from it."""
+    """In step 7, the last checkpoint being of step 4. Other flags do not go on from it."""
     whole, out = tmp_path / "whole", tmp_path / "small"
     assert main(_flags(model, texts, whole, *L0)) == 0
     own = learning.l0_step
 
     def stopped(*given: Any) -> Any:
-        if given[4] == 27:
+        if given[4] == 7:
             raise KeyboardInterrupt
         return own(*given)
 
@@ -248,11 +260,11 @@ def test_a_run_that_is_stopped_goes_on_and_ends_the_same(
         assert f"{tmp_path / '.small.work'} is of a run with other flags, which was stopped: {fault}" in told
     assert main(_flags(model, texts, out, *L0)) == 0
     told = capsys.readouterr().err
-    assert "l0    21/45" in told and "l0    20/45" not in told
+    assert "l0     5/12" in told and "l0     4/12" not in told
     made, expected = _files(out), _files(whole)
     assert all(made[name] == expected[name] for name in FILES)
     assert _only(tmp_path, "small", "whole")
-    assert len(made["l0.jsonl"].splitlines()) == 45
+    assert len(made["l0.jsonl"].splitlines()) == 12
 
 
 def test_two_hops_end_at_the_target(
@@ -315,13 +327,19 @@ def test_tokens_that_no_text_has_are_dropped(model: Path, texts: Path, tmp_path:
     ("flags", "told"),
     [
         ([], "importance: 1 steps of"),
-        (L0, "l0: 45 steps of"),
+        (L0, "l0: 12 steps of"),
         (["--pick", "magnitude"], "magnitude reads no text"),
         (["--vocabulary", "en"], "which stay is found by reading all texts"),
     ],
 )
 def test_a_dry_run_tells_and_writes_nothing(
-    model: Path, texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], told: str
+    short: None,
+    model: Path,
+    texts: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    flags: list[str],
+    told: str,
 ) -> None:
     assert main([*_flags(model, texts, tmp_path / "small", *flags), "--dry-run"]) == 0
     found = capsys.readouterr()
@@ -426,7 +444,8 @@ def test_two_processes_make_one_model(model: Path, texts: Path, tmp_path: Path) 
         "-m",
         "drama_train",
     ]
-    for name, more in (("learned", L0), ("hops", ["--hops", "2", "--hop-steps", "2"])):
+    learned = "--pick l0 --steps 45 --batch 2 --mask-lr 2.5 --sparsity-warmup 0.9".split()
+    for name, more in (("learned", learned), ("hops", ["--hops", "2", "--hop-steps", "2"])):
         command = [*start, *_flags(model, texts, tmp_path / name, *more)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=540)
         assert done.returncode == 0, done.stderr

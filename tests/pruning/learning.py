@@ -4,12 +4,16 @@ python -m tests.pruning.learning FOLDER: learns into the folder, and writes the 
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
+from drama_train.pruning import l0
 from drama_train.pruning.gates import Gates
 from drama_train.pruning.l0 import GatedModel, L0Plan
 from drama_train.pruning.learning import L0Work, learn
@@ -17,9 +21,18 @@ from drama_train.pruning.shape import Shape
 from drama_train.training.mixture import Mixture
 from tests.pruning.making import SHAPE, make_model, make_tokens
 
-PLAN = L0Plan(45, 4, 0, lr=1e-3, mask_lr=2.5, sparsity_warmup=0.9)
+PLAN = L0Plan(45, 4, 0, lr=1e-3, mask_lr=2.5, sparsity_warmup=0.9)  # as short as is not refused
 TARGET = Shape(2, 15, 2, 2, 21)
 FACTS = {"source": {"id": "tiny"}, "shape": str(TARGET), "weights": (1, 2)}
+
+
+@contextmanager
+def any_steps() -> Iterator[None]:
+    """Plans too short to reach a target are not refused: resuming is the same in twelve steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(l0, "_LEAST_WAY", 0)
+        patch.setattr(l0, "_LEAST_WARMUP", 1)
+        yield
 
 
 def make_work(folder: Path, plan: L0Plan = PLAN, *, checkpoint_every: int = 10, **facts: Any) -> L0Work:

@@ -84,6 +84,11 @@ def test_scores_in_half_precision_and_infinite_ones_are_compared_as_they_are() -
     assert best(torch.tensor([1.0, float("inf"), -float("inf"), 1.0], dtype=torch.bfloat16), 2) == [0, 1]
 
 
+def test_of_many_equal_scores_the_first_are_kept() -> None:
+    """As at the start of l0, where all gates are at their bound."""
+    assert best(torch.full((5_000,), 4.6), 100) == list(range(100))
+
+
 def test_a_score_that_is_no_number_is_refused() -> None:
     """It would sort above all others, and be kept."""
     with pytest.raises(ValueError, match="a score is no number"):

@@ -16,9 +16,10 @@ from drama_train.pruning.picking import METHODS, Learning, Method, Pick, Picked,
 from drama_train.pruning.shape import Shape, shape_of
 from drama_train.pruning.slicing import sliced
 from drama_train.training import processes
+from tests.pruning.learning import any_steps
 from tests.pruning.making import HEAD_DIM, SHAPE, ids_of, make_model, make_tokens
 
-LEARNING = Learning(steps=45, batch=2, mask_lr=2.5, sparsity_warmup=0.9)
+LEARNING = Learning(steps=10, batch=2, mask_lr=2.5, sparsity_warmup=0.5)
 GROUPED, WHOLE, HALF = Shape(2, 15, 4, 2, 21), Shape(2, 15, 5, 5, 21), Shape(3, 24, 6, 6, 40)
 
 
@@ -26,7 +27,8 @@ def _picked(method: Method, target: Shape, folder: Path, model: Any = None, **mo
     tokens = make_tokens()
     made = Pick(method, target, more.get("samples", 16), more.get("learning", LEARNING), more.get("seed", 0))
     model = model or make_model(dtype=torch.float32)
-    return pick(made, model, more.get("tokens", tokens), tokens.streams(None, 1.0), folder, {"facts": 1})
+    with any_steps():
+        return pick(made, model, more.get("tokens", tokens), tokens.streams(None, 1.0), folder, {"facts": 1})
 
 
 @pytest.mark.parametrize("method", METHODS)
