@@ -49,14 +49,14 @@ def what_is_known(of: Comparing) -> Known | None:
     kept = _kept(path, told) if path.is_file() else None
     processes.wait_for_all()  # none looks for the file while it is being written
     if kept is not None:
-        return known(kept, of.tokens)
+        return known(kept, of.tokens, of.config.reading.by_language())
     found = _measured(of) if told["model"] else _of_pruning(of)
     if found is None:
         processes.tell("Which languages are lost is not told: give --compare with the model that was pruned.")
         return None
     if processes.rank() == 0:
         write_json(path, {**told, "losses": {name: asdict(one) for name, one in found.items()}})
-    return known(found, of.tokens)
+    return known(found, of.tokens, of.config.reading.by_language())
 
 
 def _named(of: Comparing) -> dict[str, Any]:

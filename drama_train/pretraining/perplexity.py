@@ -1,7 +1,7 @@
 """Held-out loss by language, and which languages it says are lost (DRAMA 6.4)."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, median
 from typing import TYPE_CHECKING, Any
@@ -103,6 +103,8 @@ class Known:
 
     source: Mapping[str, LanguageLoss]
     unigram: Mapping[str, float]
+    trained: Collection[str] = ()
+    """The languages that are trained on, with which the others are compared; () for all."""
 
     def kept(self, losses: Mapping[str, LanguageLoss]) -> dict[str, float]:
         """The part of it that a model of these losses has: 1 where it does as the source, 0 where as the frequencies.
@@ -118,15 +120,20 @@ class Known:
         return found
 
     def lost(self, losses: Mapping[str, LanguageLoss]) -> dict[str, float]:
-        """{language: the part of it that is kept} of those that keep less by LOST than the median of the others."""
+        """{language: the part of it that is kept} of those that keep less by LOST than the median of the others.
+
+        Of the others that are trained on: where one language is, all else may go, and the median with it.
+        """
         kept = self.kept(losses)
-        others = {name: [part for other, part in kept.items() if other != name] for name in kept}
+        trained = {name: part for name, part in kept.items() if name in (self.trained or kept)}
+        others = {name: [part for other, part in trained.items() if other != name] for name in kept}
         return {name: part for name, part in kept.items() if others[name] and median(others[name]) - part > LOST}
 
 
-def known(source: Mapping[str, LanguageLoss], tokens: "Tokens") -> Known:
-    """The unigram losses are counted on the texts for training."""
-    return Known(source, {name: _entropy(tokens.languages[name].train) for name in source if name in tokens.languages})
+def known(source: Mapping[str, LanguageLoss], tokens: "Tokens", trained: Collection[str] = ()) -> Known:
+    """The unigram losses are counted on the texts for training. trained: the languages of these; () for all."""
+    unigram = {name: _entropy(tokens.languages[name].train) for name in source if name in tokens.languages}
+    return Known(source, unigram, tuple(trained))
 
 
 def _entropy(blocks: "NDArray[Any]") -> float:

@@ -1,6 +1,7 @@
 """Held-out losses are those of plain logits, and a language is lost by what befell the others."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,15 @@ def test_lost_is_what_keeps_less_than_the_others() -> None:
     assert before.lost(_losses(en=4.0, pl=6.0)) == {"pl": 0.25}
     assert before.lost(_losses(en=3.9, de=3.9, pl=4.91, fi=2.45)) == {"pl": pytest.approx(0.5225)}
     assert before.lost(_losses(en=3.9, de=3.9, pl=4.89, fi=2.45)) == {}
+
+
+def test_what_is_not_trained_on_is_compared_with_what_is() -> None:
+    """All but English goes, so that the median of all goes too."""
+    losses = _losses(en=3.5, de=6.0, pl=6.0, fi=6.0)
+    values = {"en": (3.0, 7.0), "de": (3.0, 7.0), "pl": (3.0, 7.0), "fi": (3.0, 7.0)}
+    assert _known(**values).lost(losses) == {}
+    only = replace(_known(**values), trained=("en",))
+    assert only.lost(losses) == {"de": 0.25, "pl": 0.25, "fi": 0.25}
 
 
 def test_where_nothing_is_kept_none_is_lost_beside_the_others() -> None:
