@@ -9,6 +9,7 @@ from builders.cli.errors import UserError
 from builders.cli.progress import say
 from builders.llm.requests import Model
 from drama_train.evaluation.specs import Spec
+from drama_train.loading import named_model
 from drama_train.retriever import Retriever, Settings, load_retriever, read_settings
 
 if TYPE_CHECKING:
@@ -48,10 +49,7 @@ class RetrieverEncoder:
     """A retriever of this package: loaded when it first encodes. max_length: tokens read; None for its own setting."""
 
     def __init__(self, spec: Spec, *, device: str, max_length: int | None = None) -> None:
-        from builders.llm.weights import pinned_model
-        from builders.retrieval.encoders import shown
-
-        self.model = shown(pinned_model(spec.source, None))
+        self.model = named_model(spec.source)
         self.truncated = 0
         self._spec, self._device, self._max_length = spec, device, max_length
         self._settings = _settings(spec)
@@ -68,15 +66,12 @@ class RetrieverEncoder:
     @property
     def retriever(self) -> Retriever:
         """UserError where its files are others than when they were hashed: scores would be kept under another hash."""
-        from builders.llm.weights import pinned_model
-        from builders.retrieval.encoders import shown
-
         if self._loaded is None:
             layers = self._spec.options.layers
             self._loaded = load_retriever(
                 self._spec.source, layers=layers, device=self._device, settings=self._settings
             )
-            if self.model.revision != shown(pinned_model(self._spec.source, None)).revision:
+            if self.model.revision != named_model(self._spec.source).revision:
                 raise UserError(f"{self._spec.source} was changed while it was read, by training, say: evaluate again.")
         return self._loaded
 
