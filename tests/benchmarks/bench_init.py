@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from drama_train.evaluation.intervals import bootstrap
+from drama_train.evaluation.intervals import Interval, bootstrap
 from drama_train.evaluation.opening import Opening, named_sets
 from drama_train.evaluation.running import Run, run_all
 from drama_train.evaluation.specs import read_specs
@@ -76,12 +76,16 @@ def _tell(found: Run, name: str, seeds: list[int]) -> None:
     scores = {row.system: row.scores for row in found.rows if row.set == name and row.dim == _widest(found, row.system)}
     strata = scores["untrained"].languages
     for system, one in sorted(scores.items()):
-        print(f"{name:24} {system:14} {bootstrap(one.values['ndcg_at_10'], strata=strata)}")
+        print(f"{name:28} {system:14} {_told(bootstrap(one.values['ndcg_at_10'], strata=strata))}")
     by_arm = {arm: np.mean([scores[f"{arm}-{seed}"].values["ndcg_at_10"] for seed in seeds], axis=0) for arm in ARMS}
     for arm, values in by_arm.items():
-        print(f"{name:24} {arm:14} {bootstrap(values, strata=strata)}")
+        print(f"{name:28} {arm:14} {_told(bootstrap(values, strata=strata))}")
     apart = bootstrap(by_arm["pruned"] - by_arm["random"], strata=strata)
-    print(f"{name:24} pruned - random {apart}{'' if apart.is_resolved else ', not resolved at this size'}")
+    print(f"{name:28} pruned - random {_told(apart)}{'' if apart.is_resolved else ', not resolved at this size'}")
+
+
+def _told(interval: Interval) -> str:
+    return f"{interval.mean:.3f} ({interval.low:.3f} to {interval.high:.3f})"
 
 
 def _widest(found: Run, system: str) -> int | None:
