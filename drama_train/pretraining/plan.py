@@ -6,7 +6,7 @@ from typing import Any
 
 from builders.cli.errors import UserError
 from drama_train.pretraining.perplexity import HELDOUT_BLOCKS
-from drama_train.training.plan import derived_lr
+from drama_train.training.plan import check_rates, derived_lr, unusable
 
 PAPER_TOKENS = 2**20  # a step, 256 x 4096, of Sheared LLaMA's stage 2 (arXiv 2310.06694, A.1), as DRAMA's
 FINAL = 0.1  # of the highest rate, where the cosine ends
@@ -44,15 +44,10 @@ class Schedule:
         for name in ("batch", "steps", "tokens", "evaluate_every", "heldout_blocks", "patience", "budget"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise _unusable(name, value, "give 1 or more")
+                raise unusable(name, value, "give 1 or more")
         if self.steps is not None and self.tokens is not None:
             raise UserError("Both --steps and --tokens say how long to train: give one of them.", exit_code=2)
-        if self.lr is not None and not 0 < self.lr < 1:
-            raise _unusable("lr", self.lr, "give a rate between 0 and 1")
-        if not 0 <= self.warmup < 1:
-            raise _unusable("warmup", self.warmup, "give a part of the steps, from 0 to below 1")
-        if not (0 <= self.weight_decay < 1 and 0 < self.clip < math.inf):
-            raise UserError("A --weight-decay is from 0 to below 1, and a --clip above 0.", exit_code=2)
+        check_rates(self.lr, self.warmup, self.weight_decay, self.clip)
 
 
 @dataclass(frozen=True)
@@ -125,7 +120,3 @@ def settle(
         seed=seed,
         budget=given.budget or (2048 if is_cpu else 16384),
     )
-
-
-def _unusable(name: str, value: float, advice: str) -> UserError:
-    return UserError(f"The --{name.replace('_', '-')} {value} cannot be used: {advice}.", exit_code=2)

@@ -11,6 +11,7 @@ from torch import nn
 from builders.cli.errors import UserError
 from builders.text.hashes import id_number
 from drama_train.pretraining.lm_loss import next_token_loss
+from drama_train.pretraining.next_token import autocast
 from drama_train.pruning.gates import Gates
 from drama_train.pruning.hooks import masked
 from drama_train.pruning.lagrangian import Multipliers, target_at
@@ -116,11 +117,10 @@ def l0_step(
     """
     targets = target_at(step, plan.sparsity_steps, gated.gates.targets())
     noise = id_number(plan.seed, f"{step}/{processes.rank()}", "gates")
-    is_cuda = ids.device.type == "cuda"
     loss = penalty = 0.0
     for micro, is_last in _micro_batches(ids, plan.budget):
         share = len(micro) / len(ids)
-        with _unsynced(module, is_last), torch.autocast(ids.device.type, torch.bfloat16, enabled=is_cuda):
+        with processes.exchanging(module, is_last=is_last), autocast(ids.device):
             found, held = module(micro, noise, targets)
             ((found + held) * share).backward()
         loss += float(found.detach()) * share
@@ -145,10 +145,3 @@ def _micro_batches(ids: "Tensor", budget: int) -> "Iterator[tuple[Tensor, bool]]
     rows = max(1, budget // ids.shape[1])
     for start in range(0, len(ids), rows):
         yield ids[start : start + rows], start + rows >= len(ids)
-
-
-def _unsynced(module: Any, is_last: bool) -> Any:
-    """DDP sums gradients over processes once a step."""
-    from contextlib import nullcontext
-
-    return nullcontext() if is_last or not hasattr(module, "no_sync") else module.no_sync()

@@ -47,7 +47,7 @@ def learn(work: L0Work) -> None:
     """
     optimizer = make_optimizer(work.gated, work.plan)
     done = _resumed(work, optimizer)
-    module = _for_processes(work.gated)
+    module = processes.replicated(work.gated, next(work.gated.parameters()).device)
     work.gated.train()
     is_first = processes.rank() == 0
     if is_first:
@@ -147,12 +147,3 @@ def _resumed(work: L0Work, optimizer: "torch.optim.AdamW") -> int:
         raise UserError(
             f"The checkpoint {checkpoint} of l0 cannot be gone on from ({fault}): name another --out, or remove it."
         ) from None
-
-
-def _for_processes(gated: GatedModel) -> Any:
-    if processes.world_size() == 1:
-        return gated
-    from torch.nn.parallel import DistributedDataParallel
-
-    device = next(gated.parameters()).device
-    return DistributedDataParallel(gated, device_ids=[device.index] if device.type == "cuda" else None)

@@ -43,13 +43,8 @@ class Schedule:
         for name in ("batch", "negatives", "steps", "epochs", "evaluate_every", "patience", "budget"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
-                raise _unusable(name, value, "give a number above 0")
-        if self.lr is not None and not 0 < self.lr < 1:
-            raise _unusable("lr", self.lr, "give a rate between 0 and 1")
-        if not 0 <= self.warmup < 1:
-            raise _unusable("warmup", self.warmup, "give a part of the steps, from 0 to below 1")
-        if not (0 <= self.weight_decay < 1 and self.clip > 0):
-            raise UserError("A --weight-decay is from 0 to below 1, and a --clip above 0.", exit_code=2)
+                raise unusable(name, value, "give a number above 0")
+        check_rates(self.lr, self.warmup, self.weight_decay, self.clip)
 
 
 @dataclass(frozen=True)
@@ -125,5 +120,15 @@ def derived_lr(parameters: int) -> float:
     return round(min(5e-4, 1e-4 * math.sqrt(1.13e8 / max(parameters, 1))), 6)
 
 
-def _unusable(name: str, value: float, advice: str) -> UserError:
+def check_rates(lr: float | None, warmup: float, weight_decay: float, clip: float) -> None:
+    """UserError where one of them cannot be used; an lr of None is derived later."""
+    if lr is not None and not 0 < lr < 1:
+        raise unusable("lr", lr, "give a rate between 0 and 1")
+    if not 0 <= warmup < 1:
+        raise unusable("warmup", warmup, "give a part of the steps, from 0 to below 1")
+    if not (0 <= weight_decay < 1 and 0 < clip < math.inf):
+        raise UserError("A --weight-decay is from 0 to below 1, and a --clip above 0.", exit_code=2)
+
+
+def unusable(name: str, value: float, advice: str) -> UserError:
     return UserError(f"The --{name.replace('_', '-')} {value} cannot be used: {advice}.", exit_code=2)

@@ -1,5 +1,6 @@
 """Pre-training runs small enough to be made twice."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,9 @@ def heldout_of(folder: Path) -> list[tuple[int, dict[str, float]]]:
 def random_blocks(count: int, seed: int) -> torch.Tensor:
     """(count, 9) ids of tiny_causal's vocabulary."""
     return torch.randint(60, (count, 9), generator=torch.Generator().manual_seed(seed))
+
+
+def alone_on_one_thread() -> dict[str, str]:
+    """The environment of a program of its own."""
+    path = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}

@@ -1,7 +1,6 @@
 """`python -m drama_train pretrain`: a run from flags to files, again, distilled, rehearsed, refused, killed, by two."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -24,7 +23,7 @@ from drama_train.retriever import load_retriever
 from drama_train.training.run_log import read_log
 from tests.llm.tiny_llama import one_thread, write_tiny_llama
 from tests.pretraining.making import documents, write_beir, write_chunked
-from tests.pretraining.runs import heldout_of, losses_of
+from tests.pretraining.runs import alone_on_one_thread, heldout_of, losses_of
 
 FLAGS = "--length 32 --batch 4 --steps 4 --evaluate-every 2 --heldout 0.2 --heldout-blocks 2 --device cpu".split()
 
@@ -252,7 +251,7 @@ def test_a_run_killed_at_random_points_ends_as_if_it_had_not_been(
     flags = [flag if flag != "4" else "24" for flag in _flags(texts, tiny_folder, tmp_path / "whole")]
     flags[flags.index("--batch") + 1] = "2"
     command = [sys.executable, "-m", "drama_train", "pretrain"]
-    environment = _environment()
+    environment = alone_on_one_thread()
     subprocess.run([*command, *flags], env=environment, check=True, capture_output=True)
     flags[flags.index("--out") + 1] = str(tmp_path / "killed")
     draw = random.Random(time.time_ns())
@@ -279,7 +278,7 @@ def test_two_processes_are_one(texts: Path, pruned: Path, tiny_folder: Path, tmp
     for name, first, more in (("one", [sys.executable, "-m"], []), ("two", start, ["--fsdp"] if fsdp else [])):
         flags = [*_flags(texts, pruned, tmp_path / name), "--distil-from", str(tiny_folder), *more]
         command = [*first, "drama_train", "pretrain", *flags]
-        done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=alone_on_one_thread(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert done.stderr.count("step      4/4  loss") == 1
     losses, heldout = ([made(tmp_path / name) for name in ("one", "two")] for made in (losses_of, heldout_of))
@@ -295,8 +294,3 @@ def test_two_processes_are_one(texts: Path, pruned: Path, tiny_folder: Path, tmp
     optimizers = [load_file(tmp_path / name / "checkpoints/last/optimizer.safetensors") for name in ("one", "two")]
     assert optimizers[0].keys() == optimizers[1].keys()
     assert all(optimizers[1][name].shape == one.shape for name, one in optimizers[0].items())
-
-
-def _environment() -> dict[str, str]:
-    path = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
-    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}

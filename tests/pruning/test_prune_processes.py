@@ -1,6 +1,5 @@
 """`torchrun -m drama_train prune`."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,14 +10,13 @@ from drama_train.__main__ import main
 from drama_train.language_model import load_language_model
 from drama_train.pruning.facts import read_pruning
 from drama_train.pruning.shape import shape_of
+from tests.pretraining.runs import alone_on_one_thread
 from tests.pruning.prune_runs import TARGET, flags_of, holds_only
 
 
 @pytest.mark.slow
 def test_two_processes_make_one_model(model: Path, texts: Path, tmp_path: Path) -> None:
     """torchrun with two: l0, its losses, one folder; the first hop's recovery too."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(Path.cwd()), environment.get("PYTHONPATH", "")])
     start = [
         sys.executable,
         "-m",
@@ -32,7 +30,9 @@ def test_two_processes_make_one_model(model: Path, texts: Path, tmp_path: Path) 
     learned = "--pick l0 --steps 45 --batch 2 --mask-lr 2.5 --sparsity-warmup 0.9".split()
     for name, more in (("learned", learned), ("hops", ["--hops", "2", "--hop-steps", "2"])):
         command = [*start, *flags_of(model, texts, tmp_path / name, *more)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=540)
+        done = subprocess.run(
+            command, env=alone_on_one_thread(), capture_output=True, text=True, check=False, timeout=540
+        )
         assert done.returncode == 0, done.stderr
         assert done.stdout.split() == [str(tmp_path / name)]
         made = load_language_model(str(tmp_path / name)).model
