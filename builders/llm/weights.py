@@ -79,6 +79,6 @@ def _commit(model_id: str, revision: str | None) -> str:
         where = f"{model_id}@{revision}" if revision else model_id
         raise UserError(
             f"The model {where} is no folder here and could not be looked up on the Hub ({type(error).__name__}): "
-            "correct --model, or give --revision with the 40 letters of a commit that you have downloaded."
+            "correct --model, or give as its revision the 40 letters of a commit that you have downloaded."
         ) from None
     return str(found)
