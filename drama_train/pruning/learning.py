@@ -96,7 +96,7 @@ def _tell(work: L0Work, found: L0Step, seconds: float) -> None:
     eta = clock(seconds * (work.plan.steps - found.step))
     rate = found.tokens / seconds
     say(
-        f"l0 {found.step:>5}/{work.plan.steps}  loss {found.loss:>7.4f}  held {found.penalty:>8.4f}  {sparse}  "
+        f"l0 {found.step:>5}/{work.plan.steps}  loss {found.loss:>7.4f}  penalty {found.penalty:>8.4f}  {sparse}  "
         f"tok/s {rate:>7,.0f}  eta {eta}"
     )
     with (work.folder / LOG).open("a", encoding="utf-8") as file:

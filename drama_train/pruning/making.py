@@ -48,7 +48,7 @@ def make(config: "Prune", device: str) -> Path | None:
 
     What is needed on the way stands beside it, in .NAME.work, from where a run that was stopped goes on.
     """
-    identity, work = identity_of(config), work_folder(config.out)
+    identity, work = identity_of(config, device), work_folder(config.out)
     if config.out.exists():
         _check_same(config.out, identity)
     is_first = processes.rank() == 0
@@ -206,8 +206,10 @@ def _write(config: "Prune", pruned: LanguageModel, keep: Keep, work: Path, told:
             from drama_train.pruning.plots import write_sparsity
             from drama_train.training.run_log import LOG
 
-            shutil.copy(work / LEARNED / LOG, folder / _LOG)
-            write_sparsity(folder / _LOG, folder / _PLOT)
+            hops = {"": LEARNED} | ({"first-": LEARNED_HOP} if config.hops > 1 else {})
+            for prefix, learned in hops.items():
+                log = shutil.copy(work / learned / LOG, folder / f"{prefix}{_LOG}")
+                write_sparsity(Path(log), folder / f"{prefix}{_PLOT}")
         write_pruning(folder, told)
 
 

@@ -116,9 +116,12 @@ def _batches(made: Pick, tokens: "Tokens", streams: "Sequence[Stream]") -> "Iter
     import torch
 
     from drama_train.training.mixture import Mixture
+    from drama_train.training.processes import tell
 
     length = min(SAMPLE, tokens.block)
     pieces = tokens.block // length
+    if made.samples > (most := pieces * sum(len(one.rows) for one in streams)):
+        tell(f"The texts are only {most:,} of {length} tokens, and --samples {made.samples:,} reads some again.")
     mixture = Mixture(streams, 1, made.seed, homogeneous=False)
     size = max(1, TOKENS_AT_ONCE // (pieces * length))
     with Progress("importance", made.samples, unit="texts") as progress:
@@ -139,7 +142,7 @@ def l0_plan(learning: Learning, device: str, seed: int) -> "L0Plan":
     from drama_train.pruning.l0 import L0Plan
     from drama_train.training.processes import world_size
 
-    batch = learning.batch or (world_size() if device == "cpu" else 32)
+    batch = learning.batch or (world_size() if device.startswith("cpu") else 32)
     if batch % world_size():
         raise UserError(
             f"A step of {batch} blocks cannot be shared by {world_size()} processes: give a --batch that can.",

@@ -75,7 +75,11 @@ def test_what_does_nothing_is_dropped(method: Method, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("samples", "sizes"), [(16, [16]), (3, [3]), (700, [170] * 4 + [20])])
 def test_importance_reads_so_many_blocks_of_all_languages(
-    samples: int, sizes: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    samples: int,
+    sizes: list[int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """2,048 tokens at once, of blocks of 12; one longer than 128 is cut into pieces of that."""
     seen: list[torch.Tensor] = []
@@ -92,6 +96,7 @@ def test_importance_reads_so_many_blocks_of_all_languages(
     blocks = {name: {tuple(row) for row in one.train.tolist()} for name, one in tokens.languages.items()}
     read = {tuple(row) for one in seen for row in one.tolist()}
     assert read <= blocks["de"] | blocks["en"] and all(read & of_language for of_language in blocks.values())
+    assert ("only 48 of 12 tokens, and --samples 700 reads some again" in capsys.readouterr().err) is (samples > 48)
 
 
 def test_scores_that_are_no_numbers_are_told_in_a_sentence(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from drama_train.pruning.shape import block_parameters, shape_of
 from drama_train.pruning.slicing import sliced
 from drama_train.retriever import load_retriever
 from tests.pretraining.making import documents
+from tests.pruning.learning import any_steps
 from tests.pruning.prune_runs import FILES, L0, TARGET, files_of, flags_of, holds_only, one_sentence
 
 
@@ -64,6 +65,7 @@ def test_a_model_is_made_smaller(model: Path, texts: Path, tmp_path: Path, capsy
         "target_shape": str(TARGET),
         "pick": "importance",
         "recovery": None,
+        "learned_from": [],
     }
     assert load_retriever(str(out)).encode(["rivers of the north"], "query").shape == (1, 96)
 
@@ -209,12 +211,14 @@ def test_a_run_that_is_stopped_goes_on_and_ends_the_same(
     assert len(made["l0.jsonl"].splitlines()) == 12
 
 
+@pytest.mark.parametrize("pick", [(), L0])
 def test_two_hops_end_at_the_target(
-    model: Path, texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: Path, texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], pick: list[str]
 ) -> None:
-    """Recovered between them; keep.json names units of the source."""
+    """Recovered between them; keep.json names units of the source, and l0 tells of both."""
     out = tmp_path / "small"
-    assert main(flags_of(model, texts, out, "--hops", "2", "--hop-steps", "3")) == 0
+    with any_steps():
+        assert main(flags_of(model, texts, out, "--hops", "2", "--hop-steps", "3", *pick)) == 0
     told = capsys.readouterr().err
     assert "first hop: 2x112x4x2x160" in told and "recovery between the hops: 3 steps" in told
     assert shape_of(load_language_model(str(out)).model.config) == TARGET
@@ -222,6 +226,8 @@ def test_two_hops_end_at_the_target(
     assert (len(keep.hidden), len(keep.heads[0]), len(keep.intermediate[0])) == (96, 2, 100)
     assert max(keep.hidden) < 128 and max(keep.intermediate[0]) < 256 and max(keep.heads[0]) < 4
     assert read_pruning(out)["hop_steps"] == 3  # type: ignore[index]
+    logs = {one.name for one in out.iterdir()} - FILES
+    assert logs == ({"l0.jsonl", "first-l0.jsonl", "sparsity.svg", "first-sparsity.svg"} if pick else set())
     assert holds_only(tmp_path, "small")
 
 
