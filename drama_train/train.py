@@ -77,7 +77,7 @@ class Train:
     release: tuple[str, ...]
     """Releases: folders, or hf://owner/name@v1.0.0."""
     model: str
-    """The Llama, Mistral or Qwen3 to start from: a folder, a Hub id, or smollm2 (from its wheel)."""
+    """The Llama, Mistral or Qwen3 to start from: a folder, a Hub id (owner/name@revision), or smollm2 (its wheel)."""
     out: Path
     """The folder of the run."""
     shape: Shape = field(default_factory=Shape)
@@ -172,7 +172,7 @@ def _plan(config: Train, retriever: "Retriever", streams: "Sequence[KindStream]"
     from dataclasses import replace
 
     from drama_train.training.plan import Plan, settle
-    from drama_train.training.processes import world_size
+    from drama_train.training.processes import tell, world_size
 
     parameters = sum(p.numel() for p in retriever.model.parameters())
     embeddings = retriever.model.get_input_embeddings().weight.numel()
@@ -190,6 +190,11 @@ def _plan(config: Train, retriever: "Retriever", streams: "Sequence[KindStream]"
         raise UserError(
             f"A step of {plan.batch} queries cannot be shared by {world_size()} processes: give a --batch that can.",
             exit_code=2,
+        )
+    if retriever.dim not in objective.dims:
+        tell(
+            f"--dims lacks {retriever.dim}, the whole vector, which then learns nothing of its own: cut vectors to one "
+            "of them."
         )
     retriever.settings = replace(retriever.settings, dims=tuple(sorted(objective.dims, reverse=True)))
     return plan
