@@ -15,6 +15,7 @@ from drama_train.pretraining.plan import Schedule
 from drama_train.pretraining.reading import Reading
 
 if TYPE_CHECKING:
+    from drama_train.pretraining.texts import Texts
     from drama_train.pretraining.tokens import Tokens
     from drama_train.pretraining.trainer import Work
 
@@ -122,7 +123,7 @@ def _run(config: Pretrain, device: str) -> Path | None:
             write_plot(summary, config.out)
             end_run(config.out, facts, progress, summary, device)
     if is_first:
-        _export(config.out)
+        _export(config.out, texts)
     wait_for_all()
     return config.out if is_first else None
 
@@ -220,11 +221,10 @@ def _rehearse(config: Pretrain, device: str) -> None:
         rehearse(work)
 
 
-def _export(run: Path) -> None:
+def _export(run: Path, texts: "Sequence[Texts]") -> None:
     """The best model, or the last where nothing is held out, where it is not there yet."""
-    from builders.releases.manifests import write_json
     from builders.store.folders import new_folder
-    from drama_train.pruning.facts import PRUNING, read_pruning
+    from drama_train.pruning.facts import read_pruning, recovered_on, write_pruning
     from drama_train.training.checkpoints import MODEL as CHECKPOINTED
     from drama_train.training.checkpoints import find, read_progress
 
@@ -236,9 +236,8 @@ def _export(run: Path) -> None:
     with new_folder(run / MODEL) as (folder, _):
         shutil.copytree(found / CHECKPOINTED, folder, dirs_exist_ok=True)
         if (pruning := read_pruning(folder)) is not None:
-            progress, before = read_progress(found), pruning.get("recovery") or {"steps": 0, "tokens": 0}
-            told = {"steps": before["steps"] + progress.step, "tokens": before["tokens"] + progress.tokens}
-            write_json(folder / PRUNING, pruning | {"recovery": told})
+            progress = read_progress(found)
+            write_pruning(folder, recovered_on(pruning, progress.step, progress.tokens, [one.told() for one in texts]))
 
 
 def command(arguments: Sequence[str]) -> int:

@@ -22,7 +22,7 @@ class Prune:
     """
 
     model: str
-    """The Llama, Mistral or Qwen3 to cut: a folder, a Hub id, or smollm2 (from its wheel)."""
+    """The Llama, Mistral or Qwen3 to cut: a folder, a Hub id (owner/name@revision), or smollm2 (its wheel)."""
     shape: str
     """0.1b or 0.3b (the paper's), demo, or layers x hidden x heads x kv heads x intermediate: 12x768x12x12x3072."""
     out: Path

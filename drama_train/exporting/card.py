@@ -90,6 +90,8 @@ def training_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _pruned(origin: Mapping[str, Any]) -> str:
     recovery = origin.get("recovery") or {}
     after = f", then trained on {recovery['tokens']:,} tokens" if recovery.get("tokens") else ", not recovered"
+    names = list(dict.fromkeys(one["name"] for one in origin.get("learned_from") or []))
+    after += f"; its weights learned from {', '.join(names)}" if names else ""
     shapes = f"{origin.get('source_shape') or UNRECORDED} to {origin.get('target_shape') or UNRECORDED}"
     return (
         f"{origin['id']}, revision {origin.get('revision') or UNRECORDED}, by {origin.get('pick') or UNRECORDED}: "

@@ -74,12 +74,20 @@ def _release(release: Mapping[str, Any]) -> Facts:
     return told | {"title": f"{told['name']} {told['release'] or ''}".strip()}
 
 
+def _other_texts(model: Mapping[str, Any] | None, releases: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The texts that the pruned model's weights were trained on, and no release of the run is."""
+    learned = ((model or {}).get("pruned_from") or {}).get("learned_from") or []
+    hashes = {one.get("content_hash") for one in releases} - {None}
+    return [one for one in learned if one.get("content_hash") not in hashes]
+
+
 def licence_facts(
     model: Mapping[str, Any] | None, releases: Sequence[Mapping[str, Any]], given: Mapping[str, str]
 ) -> Facts:
     """{strictest: of all or None where one is not known, by: [{what, licence}], unknown, warnings}."""
     parts = [(f"model {_root(model)}", _root(model), model.get("licence"))] if model else []
     parts += [(f"release {r['name']} {r.get('release') or ''}".strip(), r["name"], r.get("licence")) for r in releases]
+    parts += [(f"texts {one['name']}", one["name"], one.get("licence")) for one in _other_texts(model, releases)]
     names = [name for _, name, _ in parts]
     if left := sorted(given.keys() - set(names)):
         raise UserError(

@@ -11,7 +11,6 @@ from builders.llm.weights import FOLDER_HASH
 from builders.releases.manifests import write_json
 from drama_train.language_model import LanguageModel, load_language_model
 from drama_train.loading import named_model
-from drama_train.pretraining.facts import texts_told
 from drama_train.pretraining.perplexity import HELDOUT_BLOCKS, Known, LanguageLoss, heldout_losses, known
 from drama_train.pretraining.teacher import Teacher, source_numbers
 from drama_train.training import processes
@@ -108,7 +107,7 @@ def _of_pruning(of: Comparing) -> dict[str, LanguageLoss] | None:
     mine = {"length": reading.length, "heldout": reading.heldout, "limit": reading.limit}
     told = of.pruning or {}
     theirs = {name: told.get("reading", {}).get(name) for name in mine}
-    is_same = told.get("texts") == texts_told(of.texts) and theirs == mine
+    is_same = told.get("texts") == [one.told() for one in of.texts] and theirs == mine
     if not is_same or of.plan.heldout_blocks != HELDOUT_BLOCKS:
         return None
     losses: Mapping[str, float] = told.get("losses", {}).get("source", {})

@@ -32,7 +32,7 @@ def run_facts(
     }
     return {
         "model": model_told(config.model),
-        "texts": texts_told(texts),
+        "texts": [one.told() for one in texts],
         "reading": {"length": reading.length, "heldout": reading.heldout, "limit": reading.limit},
         "tokens_key": tokens.key,
         "streams": [{"name": one.name, "blocks": len(one.rows), "weight": round(one.weight, 6)} for one in streams],
@@ -44,10 +44,6 @@ def run_facts(
 def model_told(name: str) -> dict[str, Any]:
     model = named_model(name)
     return {"id": model.id, "revision": model.revision}
-
-
-def texts_told(texts: "Sequence[Texts]") -> list[dict[str, str]]:
-    return [{"name": one.name, "content_hash": one.content_hash} for one in texts]
 
 
 def end_run(folder: Path, facts: Mapping[str, Any], progress: "Progress", summary: "Summary", device: str) -> None:

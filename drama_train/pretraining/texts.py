@@ -32,12 +32,20 @@ class TextDocument:
 
 @dataclass(frozen=True)
 class Texts:
-    """`documents` streams them in one fixed order and may be called again; the hash changes when any of them does."""
+    """`documents` streams them in one fixed order and may be called again; the hash changes when any of them does.
+
+    licence: of a release, as an SPDX expression.
+    """
 
     place: str
     name: str
     content_hash: str
     documents: Callable[[], Iterator[TextDocument]]
+    licence: str | None = None
+
+    def told(self) -> dict[str, str | None]:
+        """What is recorded of them beside weights that read them."""
+        return {"name": self.name, "content_hash": self.content_hash, "licence": self.licence}
 
 
 def open_texts(place: str) -> Texts:
@@ -65,7 +73,8 @@ def open_texts(place: str) -> Texts:
 def _of_release(release: Release) -> Texts:
     if not release.files("corpus", "train"):
         raise UserError(f"{release.place} has no chunk for training: name a release that has some.")
-    return Texts(release.place, release.name, release.content_hash, lambda: _joined(_chunks(release)))
+    licence = release.manifest["licence"]
+    return Texts(release.place, release.name, release.content_hash, lambda: _joined(_chunks(release)), licence)
 
 
 def _chunks(release: Release) -> Iterator[dict[str, object]]:

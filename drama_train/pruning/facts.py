@@ -1,8 +1,7 @@
 """What a pruned model came from: pruning.json in its folder, which travels with it through recovery."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +16,10 @@ if TYPE_CHECKING:
 PRUNING, KEEP = "pruning.json", "keep.json"
 
 
-def identity_of(config: "Prune") -> dict[str, Any]:
-    """What the weights depend on: another value is another model."""
+def identity_of(config: "Prune", device: str) -> dict[str, Any]:
+    """What the weights depend on: another value is another model. UserError where l0 cannot learn so."""
     from drama_train.pretraining.texts import open_texts
+    from drama_train.pruning.picking import l0_plan
 
     reading = config.reading
     model = named_model(config.model)
@@ -31,7 +31,7 @@ def identity_of(config: "Prune") -> dict[str, Any]:
         "vocabulary": sorted(config.vocabulary),
         "hops": config.hops,
         "seed": config.seed,
-        "texts": [{"name": one.name, "content_hash": one.content_hash} for one in map(open_texts, reading.texts)],
+        "texts": [open_texts(place).told() for place in reading.texts],
         "reading": {
             "length": reading.length,
             "weights": reading.by_language(),
@@ -43,7 +43,9 @@ def identity_of(config: "Prune") -> dict[str, Any]:
     if config.pick == "importance":
         told["samples"] = config.samples
     if config.pick == "l0":
-        told["learning"] = {n: v for n, v in asdict(config.learning).items() if n not in ("budget", "checkpoint_every")}
+        plan = l0_plan(config.learning, device, config.seed)
+        names = ("steps", "batch", "lr", "mask_lr", "sparsity_warmup")
+        told["learning"] = {name: getattr(plan, name) for name in names}
     if config.hops > 1:
         told["hop_steps"] = config.hop_steps
     return told
@@ -72,11 +74,31 @@ def read_pruning(folder: Path) -> dict[str, Any] | None:
     return dict(found)
 
 
+def recovered_on(
+    told: Mapping[str, Any], steps: int, tokens: int, texts: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """pruning.json after so many steps more of next-token training on these texts."""
+    before = told.get("recovery") or {"steps": 0, "tokens": 0, "texts": []}
+    seen = before.get("texts", [])
+    recovery = {
+        "steps": before["steps"] + steps,
+        "tokens": before["tokens"] + tokens,
+        "texts": [*seen, *(one for one in texts if one not in seen)],
+    }
+    return {**told, "recovery": recovery}
+
+
 def origin_of(place: str) -> dict[str, Any] | None:
-    """What a run records of the pruned model that it begins from; None of a model that was not pruned here."""
+    """What a run records of the pruned model that it begins from; None of a model that was not pruned here.
+
+    learned_from: the texts that its weights were trained on since: by l0, between hops, in recovery.
+    """
     folder = Path(model_folder(place))
     told = read_pruning(folder) if folder.is_dir() else None
     if told is None:
         return None
     names = ("source_shape", "target_shape", "pick", "recovery")
-    return {**told["source"], **{name: told.get(name) for name in names}}
+    learned = told.get("texts", []) if told.get("pick") == "l0" or told.get("hops", 1) > 1 else []
+    recovery = (told.get("recovery") or {}).get("texts", [])
+    texts = [*learned, *(one for one in recovery if one not in learned)]
+    return {**told["source"], **{name: told.get(name) for name in names}, "learned_from": texts}

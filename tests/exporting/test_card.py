@@ -146,6 +146,23 @@ def test_licences_that_bind() -> None:
         licence_facts(model, releases, {"me/base": "nonsense"})
 
 
+def test_licences_of_what_a_pruned_model_learned_from() -> None:
+    """A release that the run trains on too is told once; files have no licence until one is given."""
+    releases = [{"name": "notes", "release": "v1.0.0", "content_hash": "1", "licence": "CC-BY-4.0"}]
+    learned = [
+        {"name": "notes", "content_hash": "1", "licence": "CC-BY-4.0"},
+        {"name": "guides", "content_hash": "2", "licence": "CC-BY-SA-4.0"},
+        {"name": "files", "content_hash": "3", "licence": None},
+    ]
+    model = {"id": "runs/small", "pruned_from": {"id": "smollm2", "learned_from": learned}}
+    found = licence_facts(model, releases, {})
+    assert [one["what"] for one in found["by"]] == [
+        "model smollm2", "release notes v1.0.0", "texts guides", "texts files"
+    ]  # fmt: skip
+    assert found["unknown"] == ["texts files"] and found["strictest"] is None
+    assert licence_facts(model, releases, {"files": "MIT"})["strictest"] == "CC-BY-SA-4.0"
+
+
 def test_where_a_model_began() -> None:
     assert base_of({"id": "smollm2"}) == "HuggingFaceTB/SmolLM2-135M-Instruct"
     assert base_of({"id": "meta-llama/Llama-3.2-1B"}) == "meta-llama/Llama-3.2-1B"

@@ -86,7 +86,7 @@ def test_a_run_is_told_in_files(
     assert list((out / "tensorboard").iterdir())
     assert not list(out.rglob("*.bin")) + list(out.rglob("*.pt")) + list(out.rglob("*.pkl"))
     pruning = [json.loads((folder / "pruning.json").read_text()) for folder in (out / "model", pruned)]
-    best = {"steps": run["best_step"], "tokens": run["best_step"] * 4 * 32}
+    best = {"steps": run["best_step"], "tokens": run["best_step"] * 4 * 32, "texts": run["texts"]}
     assert pruning[0] == pruning[1] | {"recovery": best}
     assert load_retriever(str(out / "model")).encode(["rivers"], "query").shape == (1, 128)
 
@@ -144,7 +144,7 @@ def test_losses_that_prune_measured_stand_for_the_source(
     told: dict[str, Any] = {
         "source": {"id": "tiny", "revision": "1"},
         "tokens": None,
-        "texts": [{"name": one.name, "content_hash": one.content_hash} for one in [open_texts(str(texts))]],
+        "texts": [open_texts(str(texts)).told()],
         "reading": {"length": 32, "heldout": 0.2, "limit": None},
         "losses": {"source": {"de": 1.0, "en": 0.0}, "cut": {"de": 2.0, "en": 2.0}},
     }
