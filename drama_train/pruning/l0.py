@@ -32,8 +32,8 @@ class L0Plan:
     batch: int
     seed: int
     lr: float = 1e-4
-    mask_lr: float = 1.0
-    multiplier_lr: float = 1.0
+    mask_lr: float = 0.4
+    multiplier_lr: float = 3.0
     warmup: float = 0.1
     sparsity_warmup: float = 0.2
     clip: float = 1.0
@@ -80,7 +80,7 @@ class GatedModel(nn.Module):
 
 @dataclass(frozen=True)
 class L0Step:
-    """What came of a step. loss: nats a token under sampled gates; norm: of the gradient before clipping."""
+    """What came of a step. loss: nats a token under sampled gates; norm: of weights' and gates' gradient, unclipped."""
 
     step: int
     loss: float
@@ -92,12 +92,14 @@ class L0Step:
 
 
 def make_optimizer(gated: GatedModel, plan: L0Plan) -> "torch.optim.AdamW":
-    """Three groups: weights and gates go down, multipliers up. The rates are set before each step."""
+    """Weights and gates, which go down; multipliers go up by `rise`. The rates are set before each step.
+
+    The gradient of a gate is a part of its family's, of 10,000 units at times, and small beside the usual eps.
+    """
     return torch.optim.AdamW(
         [
             {"params": list(gated.model.parameters()), "peak": plan.lr},
-            {"params": list(gated.gates.parameters()), "peak": plan.mask_lr},
-            {"params": list(gated.multipliers.parameters()), "peak": plan.multiplier_lr, "maximize": True},
+            {"params": list(gated.gates.parameters()), "peak": plan.mask_lr, "eps": 1e-15},
         ],
         lr=0.0,
         betas=(0.9, 0.95),
@@ -125,16 +127,21 @@ def l0_step(
             ((found + held) * share).backward()
         loss += float(found.detach()) * share
         penalty = float(held.detach())
-    norm = float(torch.nn.utils.clip_grad_norm_(gated.parameters(), plan.clip))
+    norm = math.hypot(
+        # of weights alone: a step that shut a gate which is needed has the largest gradients, and tells the most of it
+        float(torch.nn.utils.clip_grad_norm_(gated.model.parameters(), plan.clip)),
+        float(torch.nn.utils.get_total_norm([one.grad for one in gated.gates.parameters() if one.grad is not None])),
+    )
     total = processes.summed(torch.tensor(loss, dtype=torch.float64, device=ids.device))
     mean = float(total) / processes.world_size()
     if not (math.isfinite(mean) and math.isfinite(norm)):
-        optimizer.zero_grad(set_to_none=True)
+        gated.zero_grad(set_to_none=True)
         raise FloatingPointError(f"the loss is {mean} and the gradient's norm {norm}")
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * plan.factor(step)
     optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
+    gated.multipliers.rise(plan.multiplier_lr)
+    gated.zero_grad(set_to_none=True)
     gated.gates.clamp()
     sparsity = {name: float(one.detach().mean()) for name, one in gated.gates.sparsity().items()}
     return L0Step(step, mean, penalty, norm, sparsity, targets, ids.numel() * processes.world_size())

@@ -43,7 +43,7 @@ class Learning:
     """Blocks of text a step, over all processes. None: 32, as published; on a CPU 1 a process."""
     lr: float = 1e-4
     """Of the weights, which learn beside the gates."""
-    mask_lr: float = 1.0
+    mask_lr: float = 0.4
     """Of the gates."""
     sparsity_warmup: float = 0.2
     """The part of the steps in which the targets rise from 0."""

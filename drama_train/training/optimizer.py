@@ -29,8 +29,11 @@ def optimizer_tensors(model: Any, optimizer: "torch.optim.AdamW") -> "dict[str, 
 
 
 def load_optimizer(model: Any, optimizer: "torch.optim.AdamW", tensors: "dict[str, Tensor]") -> None:
-    """Put the tensors back. KeyError where one of a parameter is missing."""
+    """Put the tensors back. KeyError where one of a parameter that it moves is missing."""
+    moved = {id(one) for group in optimizer.param_groups for one in group["params"]}
     for name, parameter in model.named_parameters():
+        if id(parameter) not in moved:
+            continue
         state = {part: tensors[f"{name}.{part}"] for part in ("step", "exp_avg", "exp_avg_sq")}
         optimizer.state[parameter] = {
             part: tensor.to(parameter.device) if part == "step" else _as_parameter(tensor, parameter)

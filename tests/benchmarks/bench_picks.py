@@ -1,7 +1,8 @@
 """Held-out loss right after the cut, and after the same recovery, of every way to pick units. Run by hand:
 
     python -m tests.benchmarks.bench_picks --texts releases/pydoc-drama-v1.0.0 --out picks [--seeds 0 1 2]
-        [--shape 24x512x8x8x1280] [--steps 300] [--mask-lr 0.4] [--recovery 100] [--picks l0 importance magnitude random]
+        [--shape 24x512x8x8x1280] [--vocabulary en] [--steps 300] [--recovery 100]
+        [--picks l0 importance magnitude random]
 
 A seed decides the texts that a pick reads, its noise, and the order of the recovery's blocks. What is made stays in
 --out, and a second run goes on from there.
@@ -36,7 +37,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--picks", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--steps", type=int, default=300, help="of l0, of --length tokens each")
-    parser.add_argument("--mask-lr", type=float, default=0.4)
+    parser.add_argument("--vocabulary", nargs="+", default=[], help="languages whose tokens stay; none: all")
     parser.add_argument("--recovery", type=int, default=100, help="steps, of as many tokens; 0 for none")
     parser.add_argument("--length", type=int, default=512)
     parser.add_argument("--heldout", type=float, default=0.05)
@@ -59,8 +60,11 @@ def _losses(asked: argparse.Namespace, name: str, seed: int) -> tuple[float, flo
     """Means over languages."""
     reading = Reading(tuple(asked.texts), length=asked.length, heldout=asked.heldout)
     folder = asked.out / f"{name}-{seed}"
-    learning = Learning(steps=asked.steps, batch=1, mask_lr=asked.mask_lr, checkpoint_every=50)
-    prune(Prune(asked.model, asked.shape, folder, reading, pick=name, learning=learning, seed=seed))
+    learning = Learning(steps=asked.steps, batch=1, checkpoint_every=50)
+    vocabulary = tuple(asked.vocabulary)
+    prune(
+        Prune(asked.model, asked.shape, folder, reading, pick=name, learning=learning, vocabulary=vocabulary, seed=seed)
+    )
     told = read_pruning(folder)
     assert told is not None
     cut = statistics.mean(told["losses"]["cut"].values())

@@ -33,11 +33,13 @@ def test_the_penalty_of_two_families_by_hand() -> None:
     )
 
 
-def test_multipliers_begin_at_0_in_float32() -> None:
+def test_multipliers_begin_in_float32_and_hold() -> None:
     multipliers = Multipliers(["layer", "hidden"])
     assert len(list(multipliers.parameters())) == 4
-    assert all(one.dtype == torch.float32 and float(one.detach()) == 0 for one in multipliers.parameters())
-    assert float(multipliers.penalty({"layer": torch.tensor(0.1)}, {"layer": 0.9}).detach()) == 0
+    assert all(one.dtype == torch.float32 for one in multipliers.parameters())
+    assert float(multipliers.penalty({"layer": torch.tensor(0.1)}, {"layer": 0.9}).detach()) == pytest.approx(
+        200 * 0.64
+    )
 
 
 def test_targets_rise_on_a_line() -> None:
@@ -47,16 +49,16 @@ def test_targets_rise_on_a_line() -> None:
     assert target_at(40, 40, targets) == target_at(41, 40, targets) == target_at(9999, 40, targets) == targets
 
 
-def _learn(gates: Gates, multipliers: Multipliers, needed: dict[str, Tensor], steps: int) -> None:
-    """Gates of what is needed cost something where they are shut; the others cost nothing."""
-    plan = L0Plan(steps, 1, 0)
+def _learn(gates: Gates, multipliers: Multipliers, needed: dict[str, Tensor], steps: int) -> float:
+    """Gates of what is needed cost something where they are shut; the others cost nothing. The farthest from a target."""
+    plan, farthest = L0Plan(steps, 1, 0), 0.0
     optimizer = torch.optim.AdamW(
         [
-            {"params": list(gates.parameters()), "peak": 1.0},
-            {"params": list(multipliers.parameters()), "peak": 1.0, "maximize": True},
+            {"params": list(gates.parameters()), "peak": plan.mask_lr},
         ],
         lr=0.0,
         betas=(0.9, 0.95),
+        eps=1e-15,
         weight_decay=0.0,
     )
     for step in range(1, steps + 1):
@@ -66,29 +68,36 @@ def _learn(gates: Gates, multipliers: Multipliers, needed: dict[str, Tensor], st
         loss = torch.stack([((1 - getattr(masks, name)) * cost).mean() for name, cost in needed.items()]).sum()
         (loss + multipliers.penalty(gates.sparsity(), target_at(step, plan.sparsity_steps, gates.targets()))).backward()
         optimizer.step()
+        multipliers.rise(plan.multiplier_lr)
         optimizer.zero_grad()
+        multipliers.zero_grad()
         gates.clamp()
+        for name, target in target_at(step, plan.sparsity_steps, gates.targets()).items():
+            farthest = max(farthest, abs(float(gates.sparsity()[name].detach().mean()) - target))
+    return farthest
 
 
 def test_multipliers_rise_while_the_constraint_is_unmet() -> None:
     """Gates that do not move stay open: with each step the penalty grows, of both multipliers."""
     gates = Gates(Shape(2, 20, 4, 4, 30), Shape(2, 10, 4, 4, 30), 4, 0)
     multipliers = Multipliers(gates.families)
-    optimizer = torch.optim.AdamW(multipliers.parameters(), lr=0.5, maximize=True, weight_decay=0.0)
     beside = float(gates.sparsity()["hidden"].detach()) - 0.5
     assert beside < -0.49
-    before = (0.0, 0.0)
+    before = (0.0, 200.0)
     for _ in range(4):
         multipliers.penalty(gates.sparsity(), gates.targets()).backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        optimizer.zero_grad()
+        multipliers.rise(0.5)
+        multipliers.zero_grad()
         linear, quadratic = (one["hidden"].item() for one in (multipliers.linear, multipliers.quadratic))
-        assert linear * beside > before[0] + 0.2 and quadratic * beside**2 > before[1] + 0.1
-        before = (linear * beside, quadratic * beside**2)
+        assert linear * beside > before[0] + 0.1 and quadratic > before[1] + 0.1
+        before = (linear * beside, quadratic)
 
 
 def test_gates_find_the_units_that_a_loss_does_not_need() -> None:
-    """As many as the target, and those: of layers, hidden and intermediate dimensions, and of heads with their kv heads."""
+    """As many as the target, and those: of layers, hidden and intermediate dimensions, and of heads with their kv heads.
+
+    On the way they stay nearer to the targets than under multipliers of Adam's, from 0, which go 0.31 beside them.
+    """
     source, target = Shape(6, 40, 8, 4, 50), Shape(4, 24, 4, 2, 20)
     gates = Gates(source, target, 4, 0)
     draw = torch.Generator().manual_seed(1)
@@ -108,7 +117,7 @@ def test_gates_find_the_units_that_a_loss_does_not_need() -> None:
     for name, units in kept.items():
         for row, numbers in zip(needed[name].view(len(units), -1), units, strict=True):
             row[numbers] = 5.0
-    _learn(gates, Multipliers(gates.families), needed, 300)
+    assert _learn(gates, Multipliers(gates.families), needed, 300) < 0.22
     for name, sparsity in gates.sparsity().items():
         assert float(sparsity.detach().mean()) == pytest.approx(gates.targets()[name], abs=0.01), name
     keep = gates.keep()

@@ -89,13 +89,13 @@ def test_every_step_is_told_and_the_cut_is_exact(tmp_path: Path, capsys: pytest.
     learn(work)
     log = read_log(tmp_path)
     assert [line["step"] for line in log] == list(range(1, 13)) and all(line["seconds"] > 0 for line in log)
-    assert all(log[0]["sparsity"][name] == pytest.approx(0.002, abs=0.004) for name in log[0]["targets"])
+    assert all(log[0]["sparsity"][name] == pytest.approx(0.024, abs=0.004) for name in log[0]["targets"])
     keep = work.gated.gates.keep()
     assert [len(keep.layers), len(keep.hidden), len(keep.heads[0]), len(keep.intermediate[1])] == [2, 15, 2, 21]
     assert not any(torch.equal(one, before[name]) for name, one in weights(work).items())
     assert not work.gated.training
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("l0 ")]
-    assert len(lines) == 12 and lines[0].startswith("l0     1/12  loss  ") and "hid 0.003/0.060" in lines[0]
+    assert len(lines) == 12 and lines[0].startswith("l0     1/12  loss  ") and "hid 0.024/0.060" in lines[0]
     assert len({line.index("tok/s") for line in lines}) == 1
 
 
