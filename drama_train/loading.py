@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
 from builders.llm.requests import Model
+from builders.llm.smollm2 import NAME as SMOLLM2
 from builders.llm.weights import pinned_model, weights_of
 from drama_train.training.run_log import LOG
 
@@ -47,11 +48,16 @@ def named_model(source: str) -> Model:
 
 
 def _pinned(source: str) -> Model:
-    """Of the Hub, a revision stands after an @: owner/name@main. No id there has one."""
+    """Of the Hub, a revision stands after an @: owner/name@main. No id there has one.
+
+    UserError where what has none is given one, or the model is not found.
+    """
     place = model_folder(source)
     if Path(place).is_dir():
         return pinned_model(place, None)
-    name, _, revision = place.partition("@")
+    name, at, revision = place.partition("@")
+    if at and (not revision or name == SMOLLM2 or Path(name).is_dir()):
+        raise UserError(f"The model {place} has no revision {revision!r}: give the name alone, before the @.")
     return pinned_model(name, revision or None)
 
 
@@ -63,10 +69,26 @@ def fetched(source: str) -> tuple[str, str]:
     model = _pinned(source)
     folder, revision = weights_of(model)
     if revision is not None:
-        from huggingface_hub import snapshot_download
-
-        folder = snapshot_download(folder, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.model"])
+        folder = _downloaded(folder, revision)
     return folder, model.revision
+
+
+def _downloaded(model_id: str, revision: str) -> str:
+    import httpx2
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return str(
+            snapshot_download(model_id, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.model"])
+        )
+    except (httpx2.HTTPError, HFValidationError, OSError) as fault:
+        if getattr(fault, "errno", None) is not None:  # a full disk is no matter of the Hub
+            raise
+        raise UserError(
+            f"The model {model_id}@{revision} is not downloaded, and the Hub does not give it "
+            f"({type(fault).__name__}): correct --model, or download it where there is a network."
+        ) from None
 
 
 def read_config(source: str) -> "PretrainedConfig":

@@ -11,7 +11,7 @@ from builders.llm import smollm2
 from builders.llm.requests import Model
 
 FOLDER_HASH = "blake2b-"  # what the revision of a folder begins with; that of a Hub model is a commit
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def pinned_model(model_id: str, revision: str | None) -> Model:
@@ -24,7 +24,7 @@ def pinned_model(model_id: str, revision: str | None) -> Model:
         return Model(model_id, smollm2.revision())
     if Path(model_id).is_dir():
         return Model(model_id, revision or _folder_hash(Path(model_id)))
-    if revision and _COMMIT.fullmatch(revision):
+    if revision and COMMIT.fullmatch(revision):
         return Model(model_id, revision)
     return Model(model_id, _commit(model_id, revision))
 

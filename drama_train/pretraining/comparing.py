@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
-from builders.llm.weights import FOLDER_HASH
+from builders.llm.weights import COMMIT, FOLDER_HASH
 from builders.releases.manifests import write_json
 from drama_train.language_model import LanguageModel, load_language_model
 from drama_train.loading import named_model
@@ -81,6 +81,8 @@ def _of_its_own(source: Mapping[str, Any]) -> str:
             f"pruning.json names the folder {name}, which is not here: give --compare with the place of that folder.",
             exit_code=2,
         )
+    if COMMIT.fullmatch(revision):
+        return f"{name}@{revision}"
     if (found := named_model(name).revision) != revision:
         raise UserError(
             f"The model {name} is {found}, and the one that was pruned {revision}: give --compare with the place of "
@@ -107,7 +109,8 @@ def _of_pruning(of: Comparing) -> dict[str, LanguageLoss] | None:
     mine = {"length": reading.length, "heldout": reading.heldout, "limit": reading.limit}
     told = of.pruning or {}
     theirs = {name: told.get("reading", {}).get(name) for name in mine}
-    is_same = told.get("texts") == [one.told() for one in of.texts] and theirs == mine
+    texts = [(one["name"], one["content_hash"]) for one in told.get("texts", [])]
+    is_same = texts == [(one.name, one.content_hash) for one in of.texts] and theirs == mine
     if not is_same or of.plan.heldout_blocks != HELDOUT_BLOCKS:
         return None
     losses: Mapping[str, float] = told.get("losses", {}).get("source", {})

@@ -30,6 +30,11 @@ def test_smollm2_is_known_by_its_name() -> None:
     assert _of_its_own({"id": told.id, "revision": told.revision}) == "smollm2"
 
 
+def test_a_model_of_the_hub_is_asked_for_at_its_commit() -> None:
+    """And not at the one that its branch is at by now."""
+    assert _of_its_own({"id": "owner/name", "revision": "ab" * 20}) == f"owner/name@{'ab' * 20}"
+
+
 def test_nothing_is_written_into_what_is_no_run(tiny_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds something else than such a run: name another --out"):
         check_folder(tiny_folder, besides=("tokens",), told="tokens_key")  # a model's config.json
