@@ -49,7 +49,7 @@ class Export:
     scores: Path | None = None
     """A folder that `python -m drama_train evaluate` made, for the card."""
     licence: tuple[str, ...] = ()
-    """MODEL=SPDX or RELEASE=SPDX: the licence of what the model came from, where the run does not record it."""
+    """NAME=SPDX: the licence of a model, release or text that the model came from, where the run does not record it."""
     tolerance: float = 1e-4
     """The largest difference of any number of a vector."""
 

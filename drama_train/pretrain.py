@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from builders.cli.command import run
 from builders.cli.errors import UserError
@@ -51,7 +51,7 @@ class Pretrain:
     """
 
     model: str
-    """The model to train: a folder that prune wrote, any Llama, Mistral or Qwen3 by folder or Hub id, or smollm2."""
+    """The model to train: a folder that prune wrote, or as prune takes them: a folder, owner/name@revision, smollm2."""
     out: Path
     """The folder of the run; its best model is in OUT/model."""
     reading: Reading
@@ -104,8 +104,8 @@ def _run(config: Pretrain, device: str) -> Path | None:
     from drama_train.training.run_log import read_log
 
     is_first = rank() == 0
-    work = _work(config, device, config.packed or config.out / TOKENS)
     texts = [open_texts(place) for place in config.reading.texts]
+    work = _work(config, device, config.packed or config.out / TOKENS, texts)
     facts = run_facts(config, work.plan, texts, work.tokens, work.mixture.streams)
     _show(work)
     if is_first:
@@ -114,7 +114,9 @@ def _run(config: Pretrain, device: str) -> Path | None:
     if read_facts(config.out, RUN) is not None:
         tell(f"already trained: {config.out}")
     else:
-        known = what_is_known(Comparing(config, work.plan, texts, work.tokens, work.model, work.pruning, work.teacher))
+        known = what_is_known(
+            Comparing(config, work.plan, texts, work.tokens, work.model, _pruning(config), work.teacher)
+        )
         progress = pretrain(replace(work, known=known))
         if is_first:
             log = read_log(config.out)
@@ -123,19 +125,26 @@ def _run(config: Pretrain, device: str) -> Path | None:
             write_plot(summary, config.out)
             end_run(config.out, facts, progress, summary, device)
     if is_first:
-        _export(config.out, texts)
+        _export(config.out)
     wait_for_all()
     return config.out if is_first else None
 
 
-def _work(config: Pretrain, device: str, packed: Path) -> "Work":
+def _pruning(config: Pretrain) -> dict[str, Any] | None:
+    """What the model's pruning.json tells; None where it was not pruned here."""
+    from drama_train.loading import fetched
+    from drama_train.pruning.facts import read_pruning
+
+    return read_pruning(Path(fetched(config.model)[0]))
+
+
+def _work(config: Pretrain, device: str, packed: Path, texts: "Sequence[Texts]" = ()) -> "Work":
     """Everything but what the source knows. The first process packs the tokens, and the others read them."""
     from drama_train.language_model import load_language_model
-    from drama_train.loading import fetched
+    from drama_train.pretraining.facts import model_told
     from drama_train.pretraining.plan import settle
     from drama_train.pretraining.teacher import teacher_of
     from drama_train.pretraining.trainer import Work
-    from drama_train.pruning.facts import read_pruning
     from drama_train.pruning.shape import counted
     from drama_train.training.checkpoints import MODEL as CHECKPOINTED
     from drama_train.training.checkpoints import find
@@ -149,7 +158,7 @@ def _work(config: Pretrain, device: str, packed: Path) -> "Work":
         )
     last = find(config.out / "checkpoints", "last")
     model = load_language_model(str(last / CHECKPOINTED) if last else config.model, device=device)
-    pruning = read_pruning(Path(fetched(config.model)[0]))
+    pruning = _pruning(config)
     config.reading.check_length(model.model, config.model)
     teacher = None
     if (name := config.distilling.distil_from) is not None:
@@ -175,7 +184,8 @@ def _work(config: Pretrain, device: str, packed: Path) -> "Work":
         model,
         tokens,
         mixture,
-        pruning,
+        pruning or {"source": model_told(config.model)},
+        [one.recorded() for one in texts],
         teacher,
         checkpointing=config.checkpointing,
         fsdp=config.fsdp,
@@ -221,12 +231,11 @@ def _rehearse(config: Pretrain, device: str) -> None:
         rehearse(work)
 
 
-def _export(run: Path, texts: "Sequence[Texts]") -> None:
+def _export(run: Path) -> None:
     """The best model, or the last where nothing is held out, where it is not there yet."""
     from builders.store.folders import new_folder
-    from drama_train.pruning.facts import read_pruning, recovered_on, write_pruning
     from drama_train.training.checkpoints import MODEL as CHECKPOINTED
-    from drama_train.training.checkpoints import find, read_progress
+    from drama_train.training.checkpoints import find
 
     if (run / MODEL).exists():
         return
@@ -235,9 +244,6 @@ def _export(run: Path, texts: "Sequence[Texts]") -> None:
         raise UserError(f"The checkpoints of {run} are gone: name another --out to train anew.")
     with new_folder(run / MODEL) as (folder, _):
         shutil.copytree(found / CHECKPOINTED, folder, dirs_exist_ok=True)
-        if (pruning := read_pruning(folder)) is not None:
-            progress = read_progress(found)
-            write_pruning(folder, recovered_on(pruning, progress.step, progress.tokens, [one.told() for one in texts]))
 
 
 def command(arguments: Sequence[str]) -> int:

@@ -71,7 +71,7 @@ def training_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     if model.get("layers"):
         began += f", its first {model['layers']} layers"
     libraries = made.get("libraries") or {}
-    pruned = [("pruned from", _pruned(model["pruned_from"]))] if model.get("pruned_from") else []
+    pruned = [_pruned(model["pruned_from"])] if model.get("pruned_from") else []
     return [
         ("began from", began),
         *pruned,
@@ -87,16 +87,21 @@ def training_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
-def _pruned(origin: Mapping[str, Any]) -> str:
+def _pruned(origin: Mapping[str, Any]) -> tuple[str, str]:
+    """How the model came to be what training began from: pruned and recovered here, or trained on next tokens alone."""
     recovery = origin.get("recovery") or {}
-    after = f", then trained on {recovery['tokens']:,} tokens" if recovery.get("tokens") else ", not recovered"
-    names = list(dict.fromkeys(one["name"] for one in origin.get("learned_from") or []))
-    after += f"; its weights learned from {', '.join(names)}" if names else ""
-    shapes = f"{origin.get('source_shape') or UNRECORDED} to {origin.get('target_shape') or UNRECORDED}"
-    return (
-        f"{origin['id']}, revision {origin.get('revision') or UNRECORDED}, by {origin.get('pick') or UNRECORDED}: "
-        f"{shapes} (layers x hidden x heads x kv heads x intermediate){after}"
-    )
+    told = f"{origin['id']}, revision {origin.get('revision') or UNRECORDED}"
+    if origin.get("target_shape"):
+        told += (
+            f", by {origin.get('pick')}: {origin.get('source_shape')} to {origin['target_shape']} (layers x hidden x "
+        )
+        told += "heads x kv heads x intermediate)"
+    told += f", trained on {recovery['tokens']:,} tokens" if recovery.get("tokens") else ", not recovered"
+    if names := list(dict.fromkeys(one["name"] for one in origin.get("learned_from") or [])):
+        told += f"; its weights learned from {', '.join(names)}"
+    if before := origin.get("pruned_from"):
+        told += f"; {before['id']} came from " + _pruned(before)[1]
+    return "pruned from" if origin.get("target_shape") else "recovered from", told
 
 
 def _checkpoint(name: str | None, best: int | None, score: float | None) -> str:

@@ -27,8 +27,8 @@ def card_facts(
 ) -> Facts:
     """Of the run nothing is guessed: what it does not record is None, and the card says so.
 
-    scores_fit: whether the scores are of these weights and settings. licences: of the model that training began from
-    and of releases, by name, where the run records none. UserError where one is given for what the run does not name.
+    scores_fit: whether the scores are of these weights and settings. licences: of the model that training began from,
+    of releases and of texts, by name, where the run records none. UserError where one is given for what is not named.
     """
     run = redacted(dict(source.facts))
     model, releases = run.get("model"), run.get("releases") or []
@@ -66,7 +66,9 @@ def base_of(model: Mapping[str, Any] | None) -> str | None:
 
 def _root(model: Mapping[str, Any]) -> str:
     """The id of the model itself, or of the one that it was pruned from."""
-    return str((model.get("pruned_from") or model)["id"])
+    while before := model.get("pruned_from"):
+        model = before
+    return str(model["id"])
 
 
 def _release(release: Mapping[str, Any]) -> Facts:
@@ -88,23 +90,12 @@ def licence_facts(
     parts = [(f"model {_root(model)}", _root(model), model.get("licence"))] if model else []
     parts += [(f"release {r['name']} {r.get('release') or ''}".strip(), r["name"], r.get("licence")) for r in releases]
     parts += [(f"texts {one['name']}", one["name"], one.get("licence")) for one in _other_texts(model, releases)]
-    names = [name for _, name, _ in parts]
-    if left := sorted(given.keys() - set(names)):
-        raise UserError(
-            f"--licence {left[0]}={given[left[0]]} names nothing that this model came from"
-            f"{nearest(left[0], names)}: that is {', '.join(names) or 'not recorded'}.",
-            exit_code=2,
-        )
+    _check_given(given, parts)
     by = []
-    for what, name, stated in parts:
-        if stated and name in given and given[name] != stated:
-            raise UserError(
-                f"--licence {name}={given[name]}: the run records {stated} of {what}: leave it out, or mend it there.",
-                exit_code=2,
-            )
-        licence = stated or given.get(name) or known()["models"].get(name)
+    for what, name, stated in dict.fromkeys(parts):
+        licence = stated or given.get(name) or (known()["models"].get(name) if what.startswith("model ") else None)
         by.append({"what": what, "licence": checked_expression(licence, what) if licence else None})
-    unknown = [one["what"] for one in by if one["licence"] is None]
+    unknown = list(dict.fromkeys(one["what"] for one in by if one["licence"] is None))
     unknown += [] if model else ["the model that training began from"]
     unknown += [] if releases else ["its training data"]
     stated = [one["licence"] for one in by if one["licence"]]
@@ -114,3 +105,22 @@ def licence_facts(
         "unknown": unknown,
         "warnings": warnings(stated) if stated else [],
     }
+
+
+def _check_given(given: Mapping[str, str], parts: Sequence[tuple[str, str, str | None]]) -> None:
+    """UserError where a licence is given for what is not there, or against all that is recorded of that name."""
+    names = [name for _, name, _ in parts]
+    for name, licence in sorted(given.items()):
+        if name not in names:
+            raise UserError(
+                f"--licence {name}={licence} names nothing that this model came from{nearest(name, names)}: that is "
+                f"{', '.join(names) or 'not recorded'}.",
+                exit_code=2,
+            )
+        stated = {what: recorded for what, of, recorded in parts if of == name}
+        if None not in stated.values() and licence not in stated.values():
+            what, recorded = next(iter(stated.items()))
+            raise UserError(
+                f"--licence {name}={licence}: the run records {recorded} of {what}: leave it out, or mend it there.",
+                exit_code=2,
+            )

@@ -43,9 +43,13 @@ class Texts:
     documents: Callable[[], Iterator[TextDocument]]
     licence: str | None = None
 
-    def told(self) -> dict[str, str | None]:
-        """What is recorded of them beside weights that read them."""
-        return {"name": self.name, "content_hash": self.content_hash, "licence": self.licence}
+    def told(self) -> dict[str, str]:
+        """Which they are: others make other weights."""
+        return {"name": self.name, "content_hash": self.content_hash}
+
+    def recorded(self) -> dict[str, str | None]:
+        """What is recorded of them beside weights that learned from them."""
+        return {**self.told(), "licence": self.licence}
 
 
 def open_texts(place: str) -> Texts:

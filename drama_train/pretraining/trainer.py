@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builders.cli.progress import say
-from builders.releases.manifests import write_json
 from drama_train.language_model import LanguageModel, save_language_model
 from drama_train.pretraining.perplexity import Known, heldout_losses, lost_told, mean_loss
 from drama_train.pretraining.plan import Plan
 from drama_train.pretraining.teacher import Teacher
-from drama_train.pruning.facts import PRUNING
+from drama_train.pruning.facts import recovered_on, write_pruning
 from drama_train.training import processes
 from drama_train.training.checkpoints import Progress, SaveModel
 from drama_train.training.loop import Culprits, Evaluation, Job, StepResult, run_job
@@ -34,8 +33,9 @@ MEAN = "loss"  # how the mean over languages is called beside theirs
 class Work:
     """What a run is made of. known: what the model that was pruned knows, where that was measured.
 
-    pruning: what the model's pruning.json tells, which goes with it. checkpointing: states of layers are computed
-    again in backward, and not kept. fsdp: the processes share the model.
+    begun: what the pruning.json of the model that the run begins from tells, and texts: what is recorded of its texts;
+    both go with its checkpoints. checkpointing: states of layers are computed again in backward, and not kept. fsdp:
+    the processes share the model.
     """
 
     folder: Path
@@ -43,7 +43,8 @@ class Work:
     model: LanguageModel
     tokens: "Tokens"
     mixture: Mixture
-    pruning: Mapping[str, Any] | None = None
+    begun: Mapping[str, Any] | None = None
+    texts: Sequence[Mapping[str, Any]] = ()
     teacher: Teacher | None = None
     known: Known | None = None
     checkpointing: bool = False
@@ -77,7 +78,7 @@ def pretrain(work: Work) -> Progress:
         gradients=gradients_of(work, learner),
         evaluate=_evaluation(work, learner),
         is_better=operator.lt,
-        save=lambda: _saver(work),
+        save=lambda progress: _saver(work, progress),
         culprits=lambda step: _culprits(work.mixture, step),
     )
     return run_job(job)
@@ -134,14 +135,14 @@ def _evaluation(work: Work, learner: Any) -> Callable[[], Evaluation] | None:
     return evaluate
 
 
-def _saver(work: Work) -> SaveModel:
+def _saver(work: Work, progress: Progress) -> SaveModel:
     model = work.model.model
     weights = {name: processes.whole(one) for name, one in model.named_parameters()} if work.fsdp else None
 
     def save(folder: Path) -> None:
         save_language_model(work.model, folder, weights)
-        if work.pruning is not None:
-            write_json(folder / PRUNING, work.pruning)
+        if work.begun is not None:
+            write_pruning(folder, recovered_on(work.begun, progress.step, progress.tokens, work.texts))
 
     return save
 

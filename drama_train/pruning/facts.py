@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builders.cli.errors import UserError
 from builders.releases.manifests import write_json
 from builders.store.schemas import first_fault
-from drama_train.loading import model_folder, named_model
+from drama_train.loading import fetched, named_model
 
 if TYPE_CHECKING:
     from drama_train.prune import Prune
@@ -44,7 +45,7 @@ def identity_of(config: "Prune", device: str) -> dict[str, Any]:
         told["samples"] = config.samples
     if config.pick == "l0":
         plan = l0_plan(config.learning, device, config.seed)
-        names = ("steps", "batch", "lr", "mask_lr", "sparsity_warmup")
+        names = ("steps", "batch", "lr", "mask_lr", "multiplier_lr", "sparsity_warmup")
         told["learning"] = {name: getattr(plan, name) for name in names}
     if config.hops > 1:
         told["hop_steps"] = config.hop_steps
@@ -78,27 +79,41 @@ def recovered_on(
     told: Mapping[str, Any], steps: int, tokens: int, texts: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """pruning.json after so many steps more of next-token training on these texts."""
-    before = told.get("recovery") or {"steps": 0, "tokens": 0, "texts": []}
-    seen = before.get("texts", [])
+    if not steps:
+        return dict(told)
+    before = told.get("recovery") or {"steps": 0, "tokens": 0}
     recovery = {
         "steps": before["steps"] + steps,
         "tokens": before["tokens"] + tokens,
-        "texts": [*seen, *(one for one in texts if one not in seen)],
+        "texts": united(before.get("texts", []), texts),
     }
     return {**told, "recovery": recovery}
 
 
-def origin_of(place: str) -> dict[str, Any] | None:
-    """What a run records of the pruned model that it begins from; None of a model that was not pruned here.
+def united(*texts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each text once, by its name and content; its licence where any of them tells one."""
+    found: dict[tuple[Any, Any], dict[str, Any]] = {}
+    for one in chain(*texts):
+        kept = found.setdefault((one["name"], one.get("content_hash")), dict(one))
+        kept["licence"] = kept.get("licence") or one.get("licence")
+    return list(found.values())
 
-    learned_from: the texts that its weights were trained on since: by l0, between hops, in recovery.
+
+def origin_of(place: str) -> dict[str, Any] | None:
+    """What is recorded of a model that was pruned or recovered here, where another one is made of it; None of others.
+
+    learned_from: the texts that its weights were trained on since they came here: by l0, between hops, in recovery.
+    pruned_from: where its source was pruned or recovered here in turn.
     """
-    folder = Path(model_folder(place))
-    told = read_pruning(folder) if folder.is_dir() else None
+    told = read_pruning(Path(fetched(place)[0]))
     if told is None:
         return None
-    names = ("source_shape", "target_shape", "pick", "recovery")
     learned = told.get("texts", []) if told.get("pick") == "l0" or told.get("hops", 1) > 1 else []
-    recovery = (told.get("recovery") or {}).get("texts", [])
-    texts = [*learned, *(one for one in recovery if one not in learned)]
-    return {**told["source"], **{name: told.get(name) for name in names}, "learned_from": texts}
+    recovery, before = told.get("recovery"), told.get("origin")
+    return {
+        **told["source"],
+        **{name: told.get(name) for name in ("source_shape", "target_shape", "pick")},
+        "recovery": recovery and {name: recovery[name] for name in ("steps", "tokens")},
+        "learned_from": united((before or {}).get("learned_from", []), learned, (recovery or {}).get("texts", [])),
+        "pruned_from": before,
+    }

@@ -54,7 +54,7 @@ class L0Plan:
         return round(self.steps * self.sparsity_warmup)
 
     def factor(self, step: int) -> float:
-        """What all rates are multiplied by in a step, 1 being the first: up from 0, then a cosine down to a tenth."""
+        """Of the rates of weights and gates in a step, 1 being the first: up from 0, then a cosine down to a tenth."""
         rise = max(1, round(self.steps * self.warmup))
         if step <= rise:
             return step / rise

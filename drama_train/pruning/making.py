@@ -18,7 +18,8 @@ from builders.store.provenance import provenance
 from drama_train.language_model import LanguageModel, load_language_model, save_language_model
 from drama_train.pretraining.perplexity import HELDOUT_BLOCKS, heldout_losses
 from drama_train.pretraining.reading import read_tokens
-from drama_train.pruning.facts import KEEP, identity_of, read_pruning, write_pruning
+from drama_train.pretraining.texts import open_texts
+from drama_train.pruning.facts import KEEP, identity_of, origin_of, read_pruning, write_pruning
 from drama_train.pruning.gates import check_reachable
 from drama_train.pruning.hops import composed, halfway, reached, recovered
 from drama_train.pruning.masks import Keep
@@ -107,6 +108,8 @@ def _make(config: "Prune", device: str, work: Path, identity: Mapping[str, Any])
         say(losses_told(losses))
     told = {
         **identity,
+        "texts": [open_texts(place).recorded() for place in config.reading.texts],
+        "origin": origin_of(config.model),
         "source_shape": str(source),
         "target_shape": str(target),
         "parameters": {"source": before, "target": counted(pruned.model)},
@@ -219,6 +222,7 @@ def _check_same(folder: Path, identity: Mapping[str, Any]) -> None:
     if told is None:
         raise UserError(f"{folder} is there and holds no pruned model: name another --out.", exit_code=2)
     now = json.loads(json.dumps(identity))
+    told = told | {"texts": [{name: one[name] for name in ("name", "content_hash")} for one in told.get("texts", [])]}
     different = next((name for name in now if told.get(name) != now[name]), None)
     if different is not None:
         raise UserError(

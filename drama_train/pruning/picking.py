@@ -38,7 +38,7 @@ class Learning:
     """How l0 learns. None: derived, and shown."""
 
     steps: int = 3200
-    """Steps of l0, the paper's number; a twentieth of them can do for a rehearsal."""
+    """Steps of l0, the paper's number; a tenth of them can do for a small model."""
     batch: int | None = None
     """Blocks of text a step, over all processes. None: 32, as published; on a CPU 1 a process."""
     lr: float = 1e-4
@@ -121,7 +121,7 @@ def _batches(made: Pick, tokens: "Tokens", streams: "Sequence[Stream]") -> "Iter
     length = min(SAMPLE, tokens.block)
     pieces = tokens.block // length
     if made.samples > (most := pieces * sum(len(one.rows) for one in streams)):
-        tell(f"The texts are only {most:,} of {length} tokens, and --samples {made.samples:,} reads some again.")
+        tell(f"There are only {most:,} texts of {length} tokens, and --samples {made.samples:,} reads some again.")
     mixture = Mixture(streams, 1, made.seed, homogeneous=False)
     size = max(1, TOKENS_AT_ONCE // (pieces * length))
     with Progress("importance", made.samples, unit="texts") as progress:

@@ -68,7 +68,7 @@ class Job(Generic[Batch]):
 
     model: whose parameters the optimizer has; make: the batch of this process, of a step's draws; gradients: adds
     those of a batch to the model's; evaluate: None where nothing is held out; is_better: a value than the best before;
-    save: called by all processes, gives what the first one writes a checkpoint's model with.
+    save: called by all processes with how far the run is, gives what the first writes a checkpoint's model with.
     """
 
     folder: Path
@@ -81,7 +81,7 @@ class Job(Generic[Batch]):
     gradients: Callable[[Batch], StepResult]
     evaluate: Callable[[], Evaluation] | None
     is_better: Callable[[float, float], bool]
-    save: Callable[[], SaveModel]
+    save: Callable[[Progress], SaveModel]
     culprits: Callable[[Step[Batch]], Culprits]
 
     @property
@@ -157,7 +157,7 @@ def _is_best(job: Job[Batch], progress: Progress, log: RunLog) -> bool:
 
 def _save(job: Job[Batch], progress: Progress, *, is_last: bool, is_best: bool) -> None:
     """In this order, so that a run that is killed between them has what `best` should be."""
-    save = job.save()
+    save = job.save(progress)
     tensors = optimizer_tensors(job.model, job.optimizer) if is_last else {}
     if processes.rank() > 0:
         return

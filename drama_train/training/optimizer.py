@@ -23,22 +23,25 @@ def optimizer_tensors(model: Any, optimizer: "torch.optim.AdamW") -> "dict[str, 
     """{parameter.part: tensor} of all that the optimizer keeps. Of a model in FSDP2, all processes must ask."""
     return {
         f"{name}.{part}": whole(tensor)
-        for name, parameter in model.named_parameters()
+        for name, parameter in _moved(model, optimizer)
         for part, tensor in optimizer.state[parameter].items()
     }
 
 
 def load_optimizer(model: Any, optimizer: "torch.optim.AdamW", tensors: "dict[str, Tensor]") -> None:
-    """Put the tensors back. KeyError where one of a parameter that it moves is missing."""
-    moved = {id(one) for group in optimizer.param_groups for one in group["params"]}
-    for name, parameter in model.named_parameters():
-        if id(parameter) not in moved:
-            continue
+    """Put the tensors back. KeyError where one of a parameter that it moves is missing, or is none of the model's."""
+    for name, parameter in _moved(model, optimizer):
         state = {part: tensors[f"{name}.{part}"] for part in ("step", "exp_avg", "exp_avg_sq")}
         optimizer.state[parameter] = {
             part: tensor.to(parameter.device) if part == "step" else _as_parameter(tensor, parameter)
             for part, tensor in state.items()
         }
+
+
+def _moved(model: Any, optimizer: "torch.optim.AdamW") -> "list[tuple[str, Tensor]]":
+    """The optimizer's parameters by their names in the model. KeyError where one has none."""
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    return [(names[one], one) for group in optimizer.param_groups for one in group["params"]]
 
 
 def _as_parameter(tensor: "Tensor", parameter: Any) -> "Tensor":

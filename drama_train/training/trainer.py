@@ -51,7 +51,7 @@ def train(work: Work) -> Progress:
         gradients=lambda batch: cached_step(model, batch, work.plan.objective, _compute(work)),
         evaluate=None if work.evaluate is None else partial(_evaluated, work.evaluate, retriever),
         is_better=operator.gt,
-        save=lambda: partial(save_retriever, retriever),
+        save=lambda _: partial(save_retriever, retriever),
         culprits=partial(_culprits, work.maker),
     )
     return run_job(job)

@@ -163,6 +163,27 @@ def test_licences_of_what_a_pruned_model_learned_from() -> None:
     assert licence_facts(model, releases, {"files": "MIT"})["strictest"] == "CC-BY-SA-4.0"
 
 
+def test_a_licence_goes_to_what_of_that_name_has_none() -> None:
+    """Texts may be called as a release, or a known model, and changed between two runs."""
+    releases = [{"name": "notes", "content_hash": "1", "licence": "CC-BY-4.0"}]
+    learned = [
+        {"name": name, "content_hash": hashed} for name, hashed in (("notes", "2"), ("notes", "3"), ("smollm2", "4"))
+    ]
+    model = {"id": "again", "pruned_from": {"id": "small", "learned_from": learned, "pruned_from": {"id": "smollm2"}}}
+    found = licence_facts(model, releases, {})
+    assert [one["what"] for one in found["by"]] == ["model smollm2", "release notes", "texts notes", "texts smollm2"]
+    assert found["unknown"] == ["texts notes", "texts smollm2"]
+    given = {"notes": "MIT", "smollm2": "CC0-1.0"}
+    by = {one["what"]: one["licence"] for one in licence_facts(model, releases, given)["by"]}
+    assert by == {
+        "model smollm2": "CC0-1.0",
+        "release notes": "CC-BY-4.0",
+        "texts notes": "MIT",
+        "texts smollm2": "CC0-1.0",
+    }
+    assert base_of(model) == "HuggingFaceTB/SmolLM2-135M-Instruct"
+
+
 def test_where_a_model_began() -> None:
     assert base_of({"id": "smollm2"}) == "HuggingFaceTB/SmolLM2-135M-Instruct"
     assert base_of({"id": "meta-llama/Llama-3.2-1B"}) == "meta-llama/Llama-3.2-1B"

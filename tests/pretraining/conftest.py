@@ -6,6 +6,7 @@ import pytest
 
 from drama_train.pretraining.tokens import Tokens
 from tests.llm.tiny_llama import write_tiny_llama
+from tests.pretraining.making import documents, write_chunked
 from tests.pretraining.runs import open_tokens
 
 
@@ -26,3 +27,9 @@ def packed(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_tokens(packed: Path, tiny_folder: Path) -> Tokens:
     """Several blocks of 32 tokens of each language for training, and some held out."""
     return open_tokens(packed, tiny_folder)
+
+
+@pytest.fixture(scope="session")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release, of documents in German and English."""
+    return write_chunked(tmp_path_factory.mktemp("texts") / "notes", documents(40))

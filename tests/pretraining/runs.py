@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from drama_train.__main__ import main
 from drama_train.language_model import LanguageModel, load_language_model
 from drama_train.pretraining.plan import Plan
 from drama_train.pretraining.tokens import Tokens, tokenized
@@ -31,6 +32,9 @@ PLAN = Plan(
     seed=0,
     budget=2 * BLOCK,
 )
+
+
+FLAGS = "--length 32 --batch 4 --steps 4 --evaluate-every 2 --heldout 0.2 --heldout-blocks 2 --device cpu".split()
 
 
 def open_tokens(folder: Path, model: Path) -> Tokens:
@@ -90,3 +94,12 @@ def alone_on_one_thread() -> dict[str, str]:
     """The environment of a program of its own."""
     path = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
     return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+
+
+def flags_of(texts: Path, model: Path, out: Path) -> list[str]:
+    """Of the command, for four steps."""
+    return ["--texts", str(texts), "--model", str(model), "--out", str(out), *FLAGS]
+
+
+def run_pretrain(*given: str) -> int:
+    return main(["pretrain", *given])

@@ -14,7 +14,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from drama_train.__main__ import main
 from drama_train.language_model import load_language_model, save_language_model
 from drama_train.pretraining.perplexity import heldout_losses
 from drama_train.pretraining.tokens import Tokens
@@ -23,21 +22,13 @@ from drama_train.retriever import load_retriever
 from drama_train.training.run_log import read_log
 from tests.llm.tiny_llama import one_thread, write_tiny_llama
 from tests.pretraining.making import documents, write_beir, write_chunked
-from tests.pretraining.runs import alone_on_one_thread, heldout_of, losses_of
-
-FLAGS = "--length 32 --batch 4 --steps 4 --evaluate-every 2 --heldout 0.2 --heldout-blocks 2 --device cpu".split()
+from tests.pretraining.runs import alone_on_one_thread, flags_of, heldout_of, losses_of, run_pretrain
 
 
 @pytest.fixture(autouse=True)
 def _quick() -> Iterator[None]:
     with one_thread():
         yield
-
-
-@pytest.fixture(scope="module")
-def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A release, of documents in German and English."""
-    return write_chunked(tmp_path_factory.mktemp("texts") / "notes", documents(40))
 
 
 @pytest.fixture(scope="module")
@@ -51,21 +42,15 @@ def pruned(tiny_folder: Path, small_tokens: Tokens, tmp_path_factory: pytest.Tem
     return folder
 
 
-def _flags(texts: Path, model: Path, out: Path) -> list[str]:
-    return ["--texts", str(texts), "--model", str(model), "--out", str(out), *FLAGS]
-
-
-def _pretrain(*given: str) -> int:
-    return main(["pretrain", *given])
-
-
 def test_a_run_is_told_in_files(
     texts: Path, pruned: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Distilled from the model that was pruned."""
+    from drama_train.pretraining.texts import open_texts
+
     out = tmp_path / "run"
-    flags = [*_flags(texts, pruned, out), "--distil-from", str(tiny_folder)]
-    assert _pretrain(*flags) == 0
+    flags = [*flags_of(texts, pruned, out), "--distil-from", str(tiny_folder)]
+    assert run_pretrain(*flags) == 0
     told = capsys.readouterr()
     assert told.out.strip() == str(out)
     lines = [line for line in told.err.splitlines() if line.startswith("step") and "lr" in line]
@@ -86,7 +71,11 @@ def test_a_run_is_told_in_files(
     assert list((out / "tensorboard").iterdir())
     assert not list(out.rglob("*.bin")) + list(out.rglob("*.pt")) + list(out.rglob("*.pkl"))
     pruning = [json.loads((folder / "pruning.json").read_text()) for folder in (out / "model", pruned)]
-    best = {"steps": run["best_step"], "tokens": run["best_step"] * 4 * 32, "texts": run["texts"]}
+    best = {
+        "steps": run["best_step"],
+        "tokens": run["best_step"] * 4 * 32,
+        "texts": [open_texts(str(texts)).recorded()],
+    }
     assert pruning[0] == pruning[1] | {"recovery": best}
     assert load_retriever(str(out / "model")).encode(["rivers"], "query").shape == (1, 128)
 
@@ -98,7 +87,7 @@ def test_the_source_column_is_the_teachers_loss_and_the_model_is_the_best(
     from drama_train.pretraining.tokens import tokenized
 
     out = tmp_path / "run"
-    assert _pretrain(*_flags(texts, pruned, out), "--compare", str(tiny_folder)) == 0
+    assert run_pretrain(*flags_of(texts, pruned, out), "--compare", str(tiny_folder)) == 0
     made = load_language_model(str(out / "model"))
     tokens = tokenized(out / "tokens", [open_texts(str(texts))], made.tokenizer, block=32, heldout=0.2)
     run = json.loads((out / "run.json").read_text())
@@ -118,51 +107,26 @@ def test_a_run_that_is_done_is_left_as_it_is_and_another_is_refused(
     texts: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
-    flags = _flags(texts, tiny_folder, out)
-    assert _pretrain(*flags) == 0
+    flags = flags_of(texts, tiny_folder, out)
+    assert run_pretrain(*flags) == 0
     assert "Which languages are lost is not told" in capsys.readouterr().err
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file() and path.name != ".lock"}
-    assert _pretrain(*flags) == 0
+    assert run_pretrain(*flags) == 0
     assert "already trained" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in before} == before
-    assert _pretrain(*flags, "--seed", "1") == 2
+    assert run_pretrain(*flags, "--seed", "1") == 2
     assert f"{out} is another run: its plan is seed 0, and would be seed 1" in capsys.readouterr().err
-    assert _pretrain(*flags, "--weights", "de=2", "en=1") == 2
+    assert run_pretrain(*flags, "--weights", "de=2", "en=1") == 2
     assert "is another run: its streams is weight" in capsys.readouterr().err
-    assert _pretrain(*flags, "--limit", "20") == 2
+    assert run_pretrain(*flags, "--limit", "20") == 2
     assert "are of other texts, another tokenizer or another --length" in capsys.readouterr().err
-
-
-def test_losses_that_prune_measured_stand_for_the_source(
-    texts: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Where they are of the same blocks."""
-    from drama_train.pretraining.texts import open_texts
-
-    model, out = tmp_path / "model", tmp_path / "run"
-    write_tiny_llama(model)
-    told: dict[str, Any] = {
-        "source": {"id": "tiny", "revision": "1"},
-        "tokens": None,
-        "texts": [open_texts(str(texts)).told()],
-        "reading": {"length": 32, "heldout": 0.2, "limit": None},
-        "losses": {"source": {"de": 1.0, "en": 0.0}, "cut": {"de": 2.0, "en": 2.0}},
-    }
-    (model / "pruning.json").write_text(json.dumps(told))
-    flags = [flag for flag in _flags(texts, model, out) if flag not in ("--heldout-blocks", "2")]
-    flags.insert(flags.index("--evaluate-every") + 1, "2")
-    assert _pretrain(*flags) == 0
-    run = json.loads((out / "run.json").read_text())
-    assert {name: one["loss"] for name, one in run["losses"]["source"].items()} == {"de": 1.0, "en": 0.0}
-    assert run["kept"] == {"de": 0.0, "en": 0.0} and run["lost"] == []
-    assert "Which languages are lost is not told" not in capsys.readouterr().err
 
 
 def test_a_dry_run_tells_and_writes_nothing(
     texts: Path, pruned: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags = [*_flags(texts, pruned, tmp_path / "run"), "--distil-from", str(tiny_folder), "--budget", "32"]
-    assert _pretrain(*flags, "--dry-run") == 0
+    flags = [*flags_of(texts, pruned, tmp_path / "run"), "--distil-from", str(tiny_folder), "--budget", "32"]
+    assert run_pretrain(*flags, "--dry-run") == 0
     told = capsys.readouterr().err
     assert "2x128x4x2x256: " in told and "embeddings" in told and "passes over the" in told
     assert "memory of a process: weights 0.00 GB" in told and "teacher 0.00" in told and "states of 1 blocks" in told
@@ -185,7 +149,7 @@ def test_checkpointing_keeps_less(
 
     monkeypatch.setattr(rehearsal, "_measured", remembered)
     for flag in ("--no-checkpointing", "--checkpointing"):
-        assert _pretrain(*_flags(texts, tiny_folder, tmp_path / "run"), "--dry-run", flag) == 0
+        assert run_pretrain(*flags_of(texts, tiny_folder, tmp_path / "run"), "--dry-run", flag) == 0
     assert 0 < kept[1] < 0.5 * kept[0]
 
 
@@ -209,11 +173,11 @@ def test_checkpointing_keeps_less(
 def test_flags_that_cannot_be_used(
     texts: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], fault: str
 ) -> None:
-    given = _flags(texts, tiny_folder, tmp_path / "run")
+    given = flags_of(texts, tiny_folder, tmp_path / "run")
     if flags[0] in given:
         at = given.index(flags[0])
         del given[at : at + 2]
-    assert _pretrain(*given, *flags) in (1, 2)
+    assert run_pretrain(*given, *flags) in (1, 2)
     told = capsys.readouterr().err
     assert fault in told and "Traceback" not in told
     assert not (tmp_path / "run/run.json").exists()
@@ -223,13 +187,13 @@ def test_texts_and_models_that_cannot_be_used(
     texts: Path, pruned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     empty = write_beir(tmp_path / "empty", [])
-    assert _pretrain(*_flags(empty, pruned, tmp_path / "a")) == 1
+    assert run_pretrain(*flags_of(empty, pruned, tmp_path / "a")) == 1
     other = write_tiny_llama(tmp_path / "other", seed=1)
     (other / "tokenizer.json").write_text((pruned / "tokenizer.json").read_text())
-    assert _pretrain(*_flags(texts, pruned, tmp_path / "b"), "--distil-from", str(other)) == 1
+    assert run_pretrain(*flags_of(texts, pruned, tmp_path / "b"), "--distil-from", str(other)) == 1
     (tmp_path / "c").mkdir()
     (tmp_path / "c/mine.txt").write_text("x")
-    assert _pretrain(*_flags(texts, pruned, tmp_path / "c")) == 2
+    assert run_pretrain(*flags_of(texts, pruned, tmp_path / "c")) == 2
     assert [path.name for path in (tmp_path / "c").iterdir() if path.name != ".lock"] == ["mine.txt"]
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error: ")]
     assert len(told) == 3
@@ -240,7 +204,7 @@ def test_texts_of_one_language_are_warned_of(
     tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     texts = write_chunked(tmp_path / "texts", documents(20, languages=["en"]))
-    assert _pretrain(*_flags(texts, tiny_folder, tmp_path / "run"), "--dry-run") == 0
+    assert run_pretrain(*flags_of(texts, tiny_folder, tmp_path / "run"), "--dry-run") == 0
     assert "All texts are in one language, en: what the model knows of others will be lost." in capsys.readouterr().err
 
 
@@ -248,7 +212,7 @@ def test_texts_of_one_language_are_warned_of(
 def test_a_run_killed_at_random_points_ends_as_if_it_had_not_been(
     texts: Path, tiny_folder: Path, tmp_path: Path
 ) -> None:
-    flags = [flag if flag != "4" else "24" for flag in _flags(texts, tiny_folder, tmp_path / "whole")]
+    flags = [flag if flag != "4" else "24" for flag in flags_of(texts, tiny_folder, tmp_path / "whole")]
     flags[flags.index("--batch") + 1] = "2"
     command = [sys.executable, "-m", "drama_train", "pretrain"]
     environment = alone_on_one_thread()
@@ -276,7 +240,7 @@ def test_two_processes_are_one(texts: Path, pruned: Path, tiny_folder: Path, tmp
     """torchrun with two: the same losses and weights as one process with the whole batch, beyond rounding."""
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
     for name, first, more in (("one", [sys.executable, "-m"], []), ("two", start, ["--fsdp"] if fsdp else [])):
-        flags = [*_flags(texts, pruned, tmp_path / name), "--distil-from", str(tiny_folder), *more]
+        flags = [*flags_of(texts, pruned, tmp_path / name), "--distil-from", str(tiny_folder), *more]
         command = [*first, "drama_train", "pretrain", *flags]
         done = subprocess.run(command, env=alone_on_one_thread(), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -28,7 +28,7 @@ def test_chunks_of_a_release_become_its_documents(tmp_path: Path) -> None:
     assert list(found.documents()) == given
     assert list(found.documents()) == given, "a second reading differs"
     manifest = json.loads((tmp_path / "small" / "manifest.json").read_text())
-    assert found.told() == {name: manifest[name] for name in ("name", "content_hash", "licence")}
+    assert found.recorded() == {name: manifest[name] for name in ("name", "content_hash", "licence")}
 
 
 def test_a_missing_chunk_ends_a_text(tmp_path: Path) -> None:

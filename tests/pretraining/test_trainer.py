@@ -202,10 +202,14 @@ def test_without_held_out_blocks_nothing_is_best(
 
 
 def test_pruning_json_goes_with_every_checkpoint(tmp_path: Path, small_tokens: Tokens, tiny_folder: Path) -> None:
-    pruning = {"source": {"id": "x", "revision": "1"}, "tokens": None}
-    pretrain(work_of(tmp_path, small_tokens, tiny_folder, replace(PLAN, steps=2), pruning=pruning))
-    for name in ("last", "best"):
-        assert json.loads((tmp_path / "checkpoints" / name / MODEL / "pruning.json").read_text()) == pruning
+    """With the steps that the weights of each have learned in."""
+    begun = {"source": {"id": "x", "revision": "1"}, "tokens": None}
+    texts = [{"name": "notes", "content_hash": "1", "licence": None}]
+    ended = pretrain(work_of(tmp_path, small_tokens, tiny_folder, replace(PLAN, steps=2), begun=begun, texts=texts))
+    for name, step in (("last", 2), ("best", ended.best_step)):
+        recovery = {"steps": step, "tokens": step * 4 * 32, "texts": texts}
+        told = json.loads((tmp_path / "checkpoints" / name / MODEL / "pruning.json").read_text())
+        assert told == begun | ({"recovery": recovery} if step else {})
 
 
 def test_a_checkpoint_of_another_mixture_is_refused(tmp_path: Path, small_tokens: Tokens, tiny_folder: Path) -> None:

@@ -96,7 +96,9 @@ def test_importance_reads_so_many_blocks_of_all_languages(
     blocks = {name: {tuple(row) for row in one.train.tolist()} for name, one in tokens.languages.items()}
     read = {tuple(row) for one in seen for row in one.tolist()}
     assert read <= blocks["de"] | blocks["en"] and all(read & of_language for of_language in blocks.values())
-    assert ("only 48 of 12 tokens, and --samples 700 reads some again" in capsys.readouterr().err) is (samples > 48)
+    assert ("There are only 48 texts of 12 tokens, and --samples 700 reads some again" in capsys.readouterr().err) is (
+        samples > 48
+    )
 
 
 def test_scores_that_are_no_numbers_are_told_in_a_sentence(tmp_path: Path) -> None:

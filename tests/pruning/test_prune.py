@@ -66,6 +66,7 @@ def test_a_model_is_made_smaller(model: Path, texts: Path, tmp_path: Path, capsy
         "pick": "importance",
         "recovery": None,
         "learned_from": [],
+        "pruned_from": None,
     }
     assert load_retriever(str(out)).encode(["rivers of the north"], "query").shape == (1, 96)
 
