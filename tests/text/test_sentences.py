@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import sentencex
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from builders.text.sentences import sentence_spans
@@ -119,6 +119,7 @@ def test_spans_are_exact_on_punctuation(text, language):
     assert_exact(text, language)
 
 
+@settings(max_examples=20)  # each is a thousand sentences
 @given(
     st.lists(st.sampled_from(["A dog barks. ", "Was it e.g. Mr. Fox? ", "It was «so "]), min_size=500, max_size=1500)
 )
