@@ -88,20 +88,18 @@ def training_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _pruned(origin: Mapping[str, Any]) -> tuple[str, str]:
-    """How the model came to be what training began from: pruned and recovered here, or trained on next tokens alone."""
-    recovery = origin.get("recovery") or {}
+    """How the model came to be what training began from: pruned and recovered here, or either."""
+    is_cut, tokens = bool(origin.get("target_shape")), (origin.get("recovery") or {}).get("tokens")
     told = f"{origin['id']}, revision {origin.get('revision') or UNRECORDED}"
-    if origin.get("target_shape"):
-        told += (
-            f", by {origin.get('pick')}: {origin.get('source_shape')} to {origin['target_shape']} (layers x hidden x "
-        )
-        told += "heads x kv heads x intermediate)"
-    told += f", trained on {recovery['tokens']:,} tokens" if recovery.get("tokens") else ", not recovered"
+    if is_cut:
+        told += f", by {origin.get('pick') or UNRECORDED}: {origin.get('source_shape') or UNRECORDED} to "
+        told += f"{origin['target_shape']} (layers x hidden x heads x kv heads x intermediate)"
+    told += f", then trained on {tokens:,} tokens" if tokens else ", not recovered" if is_cut else ""
     if names := list(dict.fromkeys(one["name"] for one in origin.get("learned_from") or [])):
         told += f"; its weights learned from {', '.join(names)}"
     if before := origin.get("pruned_from"):
-        told += f"; {before['id']} came from " + _pruned(before)[1]
-    return "pruned from" if origin.get("target_shape") else "recovered from", told
+        told += f"; {origin['id']} itself came from " + _pruned(before)[1]
+    return "pruned from" if is_cut else "made of", told
 
 
 def _checkpoint(name: str | None, best: int | None, score: float | None) -> str:

@@ -94,7 +94,8 @@ def _of_its_own(source: Mapping[str, Any]) -> str:
 
 def _measured(of: Comparing) -> dict[str, LanguageLoss]:
     name = _named(of)["model"]
-    if of.teacher is not None and name == of.config.distilling.distil_from:
+    teacher = of.config.distilling.distil_from
+    if of.teacher is not None and teacher is not None and named_model(name) == named_model(teacher):
         model, numbers = of.teacher.model, of.teacher.numbers
     else:
         source = load_language_model(name, device=str(of.student.model.device))

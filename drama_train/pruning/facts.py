@@ -69,7 +69,7 @@ def read_pruning(folder: Path) -> dict[str, Any] | None:
         if not isinstance(found, Mapping):
             raise ValueError("it is no JSON object")
     except ValueError as fault:
-        raise UserError(f"{path} is damaged ({fault}): prune the model again.") from None
+        raise UserError(f"{path} is damaged ({fault}): make the model again.") from None
     if wrong := first_fault("pruning", found):
         raise UserError(f"{path} does not follow pruning.schema.json ({wrong}): was it written by another drama?")
     return dict(found)
@@ -114,6 +114,6 @@ def origin_of(place: str) -> dict[str, Any] | None:
         **told["source"],
         **{name: told.get(name) for name in ("source_shape", "target_shape", "pick")},
         "recovery": recovery and {name: recovery[name] for name in ("steps", "tokens")},
-        "learned_from": united((before or {}).get("learned_from", []), learned, (recovery or {}).get("texts", [])),
+        "learned_from": united((before or {}).get("learned_from") or [], learned, (recovery or {}).get("texts", [])),
         "pruned_from": before,
     }

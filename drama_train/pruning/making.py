@@ -88,6 +88,10 @@ def _make(config: "Prune", device: str, work: Path, identity: Mapping[str, Any])
     language_model = load_language_model(config.model, device=device)
     source, target = check_target(config, language_model)
     before = counted(language_model.model)
+    came_from = {
+        "texts": [open_texts(place).recorded() for place in config.reading.texts],
+        "origin": origin_of(config.model),
+    }
     tokens = _tokens(config, work, language_model)
     whole, kept_tokens = language_model, None
     if config.vocabulary:
@@ -108,8 +112,7 @@ def _make(config: "Prune", device: str, work: Path, identity: Mapping[str, Any])
         say(losses_told(losses))
     told = {
         **identity,
-        "texts": [open_texts(place).recorded() for place in config.reading.texts],
-        "origin": origin_of(config.model),
+        **came_from,
         "source_shape": str(source),
         "target_shape": str(target),
         "parameters": {"source": before, "target": counted(pruned.model)},

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from builders.cli.errors import UserError
-from drama_train.exporting.card import write_card
+from drama_train.exporting.card import training_rows, write_card
 from drama_train.exporting.checking import Finding
 from drama_train.exporting.curves import curve_of, curve_plots, smoothed
 from drama_train.exporting.facts import base_of, card_facts, licence_facts
@@ -182,6 +182,42 @@ def test_a_licence_goes_to_what_of_that_name_has_none() -> None:
         "texts smollm2": "CC0-1.0",
     }
     assert base_of(model) == "HuggingFaceTB/SmolLM2-135M-Instruct"
+
+
+@pytest.mark.parametrize(
+    ("origin", "row"),
+    [
+        ({"id": "smollm2", "revision": "1"}, ("made of", "smollm2, revision 1")),
+        (
+            {"id": "smollm2", "recovery": {"steps": 2, "tokens": 2048}, "learned_from": [{"name": "notes"}]},
+            (
+                "made of",
+                "smollm2, revision not recorded, then trained on 2,048 tokens; its weights learned from notes",
+            ),
+        ),
+        (
+            {
+                **{
+                    "id": "mid",
+                    "revision": "2",
+                    "pick": "l0",
+                    "source_shape": "9x9x3x3x9",
+                    "target_shape": "9x6x3x3x9",
+                },
+                "pruned_from": {"id": "smollm2", "revision": "1", "target_shape": "9x9x3x3x9"},
+            },
+            (
+                "pruned from",
+                "mid, revision 2, by l0: 9x9x3x3x9 to 9x6x3x3x9 (layers x hidden x heads x kv heads x intermediate), not "
+                "recovered; mid itself came from smollm2, revision 1, by not recorded: not recorded to 9x9x3x3x9 (layers "
+                "x hidden x heads x kv heads x intermediate), not recovered",
+            ),
+        ),
+    ],
+)
+def test_what_a_model_was_made_of(origin: dict[str, Any], row: tuple[str, str]) -> None:
+    rows = training_rows({"run": {"model": {"id": "small", "pruned_from": origin}}, "checkpoint": None})
+    assert rows[1] == row
 
 
 def test_where_a_model_began() -> None:

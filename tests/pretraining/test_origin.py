@@ -1,6 +1,7 @@
 """What a recovered model tells of where it came from, and what its run knows of that."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,14 @@ import pytest
 
 from drama_train.pretraining.texts import open_texts
 from drama_train.pruning.facts import origin_of
-from tests.llm.tiny_llama import write_tiny_llama
+from tests.llm.tiny_llama import one_thread, write_tiny_llama
 from tests.pretraining.runs import flags_of, run_pretrain
+
+
+@pytest.fixture(autouse=True)
+def _quick() -> Iterator[None]:
+    with one_thread():
+        yield
 
 
 def test_a_model_that_was_not_pruned_tells_what_it_learned_from(texts: Path, tiny_folder: Path, tmp_path: Path) -> None:
@@ -36,7 +43,7 @@ def test_losses_that_prune_measured_stand_for_the_source(
     told: dict[str, Any] = {
         "source": {"id": "tiny", "revision": "1"},
         "tokens": None,
-        "texts": [open_texts(str(texts)).told()],
+        "texts": [open_texts(str(texts)).recorded() | {"licence": "MIT"}],
         "reading": {"length": 32, "heldout": 0.2, "limit": None},
         "losses": {"source": {"de": 1.0, "en": 0.0}, "cut": {"de": 2.0, "en": 2.0}},
     }

@@ -16,7 +16,7 @@ from drama_train.pretraining.perplexity import HELDOUT_BLOCKS, heldout_losses
 from drama_train.pretraining.texts import open_texts
 from drama_train.pretraining.tokens import tokenized
 from drama_train.pruning import learning, making
-from drama_train.pruning.facts import origin_of, read_pruning, write_pruning
+from drama_train.pruning.facts import origin_of, read_pruning, recovered_on, write_pruning
 from drama_train.pruning.hooks import masked
 from drama_train.pruning.masks import Keep, masks_of
 from drama_train.pruning.shape import block_parameters, shape_of
@@ -25,6 +25,8 @@ from drama_train.retriever import load_retriever
 from tests.pretraining.making import documents
 from tests.pruning.learning import any_steps
 from tests.pruning.prune_runs import FILES, L0, TARGET, files_of, flags_of, holds_only, one_sentence
+
+NOTES = {"name": "notes", "content_hash": "1", "licence": "MIT"}
 
 
 def test_a_model_is_made_smaller(model: Path, texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,6 +71,18 @@ def test_a_model_is_made_smaller(model: Path, texts: Path, tmp_path: Path, capsy
         "pruned_from": None,
     }
     assert load_retriever(str(out)).encode(["rivers of the north"], "query").shape == (1, 96)
+
+
+def test_a_pruned_model_that_is_pruned_again_tells_of_both(model: Path, texts: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert main(flags_of(model, texts, first, "--pick", "magnitude", "--shape", "2x96x2x1x120")) == 0
+    write_pruning(first, recovered_on(read_pruning(first) or {}, 2, 64, [NOTES]))
+    assert main(flags_of(first, texts, second, "--pick", "magnitude")) == 0
+    told, before = read_pruning(second), origin_of(str(first))
+    assert told is not None and told["origin"] == before and told["source"]["id"] == "first"
+    found = origin_of(str(second))
+    assert found is not None and found["learned_from"] == [NOTES] and found["pruned_from"] == before
+    assert before is not None and before["id"] == model.name
 
 
 @pytest.mark.parametrize("pick", ["importance", "magnitude", "random"])
