@@ -58,6 +58,7 @@ def test_nothing_else_stands_at_the_top_of_the_wheel(installed: Path) -> None:
     assert {p.name.split("-")[0] for p in installed.iterdir()} == {"builders", "drama_train", "drama"}
 
 
+@pytest.mark.slow
 def test_an_installed_wheel_runs_from_another_folder(installed: Path, tmp_path: Path, tokenizer_file: Path) -> None:
     source = tmp_path / "notes.jsonl"
     source.write_text('{"id": "1", "text": "The first sentence is here. The second one follows it at once."}\n')

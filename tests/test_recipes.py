@@ -198,6 +198,7 @@ def test_a_dry_run_does_not_belong_in_a_recipe(write: Write, corpus_config: Corp
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.slow
 def test_a_recipe_of_the_whole_data_path_makes_rows_of_each_method_from_its_own_ranking(
     write: Write,
     corpus_config: Corpus,

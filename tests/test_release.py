@@ -212,6 +212,7 @@ def test_the_same_versions_make_the_same_rows_and_the_same_hash(stand_ins_used: 
     assert manifest_of(a)["content_hash"] == manifest_of(b)["content_hash"]
 
 
+@pytest.mark.slow
 def test_a_killed_release_leaves_nothing_under_its_name_and_is_made_again(stand_ins_used: None, tmp_path: Path) -> None:
     version = small(tmp_path / "data")
     whole, out = released([version], tmp_path / "whole"), tmp_path / "out"

@@ -212,6 +212,7 @@ def test_smaller_shards_make_the_same_rows(config: Supervised, tmp_path: Path, m
         assert sorted(map(str, rejected_of(a))) == sorted(map(str, rejected_of(b)))
 
 
+@pytest.mark.slow
 def test_a_run_that_broke_off_at_every_shard_ends_as_one_that_did_not(
     config: Supervised, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ def body(text: str) -> str:
     return text.split("\n---\n", 1)[1]
 
 
+@pytest.mark.slow
 def test_datasets_opens_every_config_and_split(card: Path, facts: dict[str, Any], tmp_path: Path) -> None:
     from datasets import load_dataset
 
@@ -214,6 +215,7 @@ def test_every_method_of_the_schema_is_explained() -> None:
     assert set(METHODS) == set(load_schema("triplet")["properties"]["method"]["enum"])
 
 
+@pytest.mark.slow
 def test_plots_are_the_same_bytes_in_another_process(card: Path, facts: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "facts.json").write_text(json.dumps(facts))
     program = (

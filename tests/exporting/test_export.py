@@ -65,6 +65,7 @@ def test_an_exported_folder_is_exported_again(run: Path, tmp_path: Path) -> None
     assert read[0] == read[1] and read[0]["max_length"] == 32
 
 
+@pytest.mark.slow
 def test_scores_of_the_run_its_exported_model_and_of_another(run: Path, tmp_path: Path, capsys: Any) -> None:
     """The weights of RUN/model are those of the checkpoint, though its folder has another hash."""
     main(Export(run, run / "model"))

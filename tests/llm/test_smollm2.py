@@ -40,6 +40,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @NO_WHEEL
+@pytest.mark.slow
 @pytest.mark.parametrize("text", SCRIPTS)
 def test_text_survives(tokenizer: Any, text: str) -> None:
     ids = tokenizer.encode(text).ids

@@ -119,7 +119,7 @@ def test_what_is_there_is_not_made_again_and_other_flags_are_refused(
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (b"{", r"pruning\.json is damaged \(.*\): prune the model again"),
+        (b"{", r"pruning\.json is damaged \(.*\): make the model again"),
         (b"[]", r"pruning\.json is damaged \(it is no JSON object\)"),
         (b"\xff", r"pruning\.json is damaged"),
         (b"{}", r"pruning\.json does not follow pruning\.schema\.json \('source' is a required property\): was it"),
@@ -175,6 +175,7 @@ def test_gates_are_learned_and_the_way_is_kept(
     assert not any(torch.equal(one, untrained[name]) for name, one in made.state_dict().items())
 
 
+@pytest.mark.slow
 def test_folded_gates_untie_the_embeddings(short: None, model: Path, texts: Path, tmp_path: Path) -> None:
     """Of the same learning: rows of the embeddings are the others' times the gate, and the head is not."""
     for name, more in (("whole", []), ("folded", ["--fold"])):

@@ -178,6 +178,7 @@ def test_without_mteb_the_sentence_says_what_to_install(monkeypatch: pytest.Monk
         open_set("SciFact", "mteb:SciFact", None)
 
 
+@pytest.mark.slow
 def test_real_tasks_go_by_their_names() -> None:
     mteb = pytest.importorskip("mteb")
     with pytest.raises(UserError, match=r"has no task SciFakt \(did you mean SciFact\?\)"):

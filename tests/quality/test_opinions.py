@@ -223,6 +223,7 @@ class FakeCrossEncoder(CrossEncoderEngine):
             yield Reply(request.key, repr(len(query & passage) / max(len(query), 1)), "stop", "", 0, 0, 0.0)
 
 
+@pytest.mark.slow
 def test_what_was_asked_before_a_kill_is_not_asked_again(data: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(data, tmp_path / "other"))
     settings: dict[str, Any] = {"by": ("cross-encoder", "dense"), "cross_encoder": "given"}

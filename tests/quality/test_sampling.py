@@ -73,6 +73,7 @@ def test_each_stratum_gives_its_share_and_a_larger_sample_holds_the_smaller(trip
     assert {(pair["triplet_id"], pair["chunk_id"]) for pair in other} != seen[1]
 
 
+@pytest.mark.slow
 def test_a_pair_is_drawn_as_often_as_any_other(triplets: Version) -> None:
     """Over many seeds each pair of one stratum is among the first few in its share."""
     name = max(all_pairs(triplets).items(), key=lambda item: item[1])[0]

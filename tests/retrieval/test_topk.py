@@ -150,6 +150,7 @@ print(status("VmHWM") - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_cap_below_the_vectors_is_kept_and_changes_nothing(tmp_path: Path) -> None:
     draw = np.random.default_rng(3)

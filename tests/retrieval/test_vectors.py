@@ -117,6 +117,7 @@ encode(Dying(), Path(sys.argv[1]), LONG)
 LONG = [[f"{shard} {row}" for row in range(45)] for shard in range(4)]
 
 
+@pytest.mark.slow
 def test_kill_9_and_the_same_command(tmp_path: Path) -> None:
     asked, environment = 0, {**os.environ, "PYTHONPATH": os.getcwd()}
     for after in (15, 60):

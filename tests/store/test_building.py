@@ -152,6 +152,7 @@ def alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_kill_9_ends_the_workers_too_and_the_next_run_goes_on(whole: Version, tmp_path: Path) -> None:
     script = tmp_path / "killed.py"
     script.write_text(KILLED)

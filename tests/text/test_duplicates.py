@@ -60,6 +60,7 @@ def texts():
     return near_copies()
 
 
+@pytest.mark.slow
 def test_bands_propose_nearly_all_near_duplicates_and_few_others(texts):
     exact = {pair: brute_jaccard(texts[pair[0]], texts[pair[1]]) for pair in combinations(range(len(texts)), 2)}
     alike = {pair for pair, share in exact.items() if share >= 0.75}

@@ -130,6 +130,7 @@ def test_a_column_named_late_is_found(tmp_path: Path) -> None:
     assert last.title == "T"
 
 
+@pytest.mark.slow
 def test_one_row_of_50_mb(tmp_path: Path) -> None:
     text = "word " * 10_000_000
     (tmp_path / "a.jsonl").write_bytes(lines({"text": text}, {"text": "next"}))

@@ -14,6 +14,8 @@ from tests.llm.tiny_llama import one_thread
 from tests.training.cached_oracle import columns_of, oracle_loss, oracle_step, sentence_transformer
 from tests.training.making import NEGATIVES, gradients, make_batch, tiny_model
 
+pytestmark = pytest.mark.slow  # sentence-transformers takes as long to open as all these tests
+
 MATRYOSHKA = Objective(0.02, dims=(16, 8, 4), weights=(1.0, 0.5, 2.0))
 QUERIES = 5
 

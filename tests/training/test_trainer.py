@@ -36,6 +36,7 @@ def stopped(small_tables: Tables, tiny_folder: Path, tmp_path_factory: pytest.Te
     return folder
 
 
+@pytest.mark.slow
 def test_it_learns(tmp_path: Path, small_tables: Tables, tiny_folder: Path) -> None:
     work = work_of(tmp_path, small_tables, tiny_folder, replace(PLAN, steps=36, lr=2e-3))
     progress = train(work)
@@ -235,6 +236,7 @@ def test_a_kill_between_two_renames_loses_nothing(
     assert sorted(path.name for path in folder.iterdir()) == ["best", "last"]
 
 
+@pytest.mark.slow
 def test_two_kills_between_renames_lose_nothing(
     stopped: Path, tmp_path: Path, small_tables: Tables, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
