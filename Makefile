@@ -13,8 +13,9 @@ LIMIT ?=
 NAME = pydoc-drama$(if $(LIMIT),-limit$(LIMIT))-v1.0.0
 RELEASE = releases/$(NAME)
 TRAIN = $(VENV)/bin/python -m drama_train
-# Two processes of tests, of a thread each: more threads take a fifth more CPU on two cores, and no less time.
-TWO = OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 RAYON_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist worksteal
+# Two processes of tests, of a thread each: more threads take a fifth more CPU on two cores. The slow tests are few and
+# long, and one is often alone at the end.
+ONE_THREAD = OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 RAYON_NUM_THREADS=1
 
 demo: $(VENV)/.demo ## real documents and models: a release, a pruned model, a retriever of it, a table; on two cores
 	$(VENV)/bin/python -m builders demo --show 5 $(if $(LIMIT),--limit $(LIMIT))
@@ -27,11 +28,11 @@ demo: $(VENV)/.demo ## real documents and models: a release, a pruned model, a r
 	  --on $(if $(LIMIT),passkey:256,release:$(RELEASE)) --out runs/$(NAME)/scores
 
 test: $(VENV)/.dev ## the test suite
-	$(TWO) -m 'not slow and not alone and not browser'
+	$(ONE_THREAD) $(VENV)/bin/python -m pytest -n 2 --dist worksteal -m 'not slow and not alone and not browser'
 	$(VENV)/bin/python -m pytest -m alone
 
 test-slow: $(VENV)/.dev ## what takes long: runs that are killed, a Hub that is published to, a trainer, a browser
-	$(TWO) -m 'slow and not alone'
+	$(VENV)/bin/python -m pytest -n 2 --dist worksteal -m 'slow and not alone'
 	$(VENV)/bin/python -m pytest -m browser
 
 lint: $(VENV)/.dev ## format, lint, types
