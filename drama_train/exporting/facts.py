@@ -117,9 +117,9 @@ def _check_given(given: Mapping[str, str], parts: Sequence[tuple[str, str, str |
                 f"{', '.join(names) or 'not recorded'}.",
                 exit_code=2,
             )
-        stated = {what: recorded for what, of, recorded in parts if of == name}
-        if None not in stated.values() and licence not in stated.values():
-            what, recorded = next(iter(stated.items()))
+        stated = [(what, recorded) for what, of, recorded in parts if of == name]
+        if all(recorded and recorded != licence for _, recorded in stated):
+            what, recorded = stated[0]
             raise UserError(
                 f"--licence {name}={licence}: the run records {recorded} of {what}: leave it out, or mend it there.",
                 exit_code=2,

@@ -181,6 +181,11 @@ def test_a_licence_goes_to_what_of_that_name_has_none() -> None:
         "texts notes": "MIT",
         "texts smollm2": "CC0-1.0",
     }
+    learned[1]["licence"] = (
+        "CC-BY-4.0"  # of two texts of one name the last has one: the other still takes what is given
+    )
+    found = licence_facts(model, releases, given)["by"]
+    assert [one["licence"] for one in found if one["what"] == "texts notes"] == ["MIT", "CC-BY-4.0"]
     assert base_of(model) == "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 
