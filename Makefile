@@ -6,7 +6,7 @@ TORCH ?= torch==2.13.0
 PIP = $(VENV)/bin/pip --disable-pip-version-check install --quiet
 LIMIT ?=
 
-.PHONY: demo test test-slow lint test-vllm clean
+.PHONY: demo test test-slow test-gpu lint test-vllm clean
 
 # What the demo makes: a release by its recipe, a small model, the same recovered, a retriever. A limited release holds
 # hardly a query out.
@@ -28,12 +28,15 @@ demo: $(VENV)/.demo ## real documents and models: a release, a pruned model, a r
 	  --on $(if $(LIMIT),passkey:256,release:$(RELEASE)) --out runs/$(NAME)/scores
 
 test: $(VENV)/.dev ## the test suite
-	$(ONE_THREAD) $(VENV)/bin/python -m pytest -n 2 --dist worksteal -m 'not slow and not alone and not browser'
+	$(ONE_THREAD) $(VENV)/bin/python -m pytest -n 2 --dist worksteal -m 'not slow and not alone and not browser and not gpu'
 	$(VENV)/bin/python -m pytest -m alone
 
 test-slow: $(VENV)/.dev ## what takes long: runs that are killed, a Hub that is published to, a trainer, a browser
 	$(VENV)/bin/python -m pytest -n 2 --dist worksteal -m 'slow and not alone'
 	$(VENV)/bin/python -m pytest -m browser
+
+test-gpu: $(VENV)/.dev ## on a machine with a GPU: its steps, searches and runs against a CPU's
+	$(VENV)/bin/python -m pytest -m gpu
 
 lint: $(VENV)/.dev ## format, lint, types
 	$(VENV)/bin/ruff format --check

@@ -168,7 +168,7 @@ def gated_of(model: Any, target: Shape, seed: int) -> "GatedModel":
     source = shape_of(model.config)
     factor = expansion(source, target)
     gates = Gates(source, target, source.kv_heads * factor, seed)
-    return GatedModel(expanded(model, factor), gates.to(model.device))
+    return GatedModel(expanded(model, factor), gates).to(model.device)
 
 
 def _learned(made: Pick, model: Any, tokens: "Tokens", streams: "Sequence[Stream]", folder: Path, facts: Any) -> Picked:

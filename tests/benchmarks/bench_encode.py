@@ -1,6 +1,7 @@
 """Retriever.encode beside sentence-transformers' encode: the same model, texts, tokens and memory. Run by hand:
 
     python -m tests.benchmarks.bench_encode [--texts FOLDER/corpus.jsonl] [--model smollm2] [--layers 4] [--rounds 5]
+        [--device cuda]
 
 One model, saved as both read it (bidirectional, mean pooling, BOS and EOS around each text); vectors are compared
 first. Memory is the largest batch: sentence-transformers' rows times the longest text, for us as a budget of tokens.
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from drama_train.retriever import Retriever, load_retriever, save_retriever
 
@@ -56,11 +58,11 @@ def sentence_transformer(retriever: Retriever, folder: Path, max_length: int) ->
     )
 
 
-def agree(ours: Any, theirs: Any) -> None:
+def agree(ours: Any, theirs: Any, allowed: float) -> None:
     """Stops where the two do not make the same vectors: then they did not do the same work."""
     apart = float(np.abs(ours - theirs).max())
     print(f"vectors of {len(ours):,} texts differ by {apart:.1e} at most")
-    if not len(ours) or apart > 1e-4:
+    if not len(ours) or apart > allowed:
         raise SystemExit("the two do not make the same vectors")
 
 
@@ -92,10 +94,12 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, default=None, help="a corpus.jsonl; default made-up texts")
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--budgets", type=int, nargs="*", default=[], help="further budgets of tokens to try")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda: in bfloat16, both")
     options = parser.parse_args()
-    retriever = load_retriever(options.model, layers=options.layers)
+    retriever = load_retriever(options.model, layers=options.layers, device=options.device)
     texts = texts_of(options.texts, options.count)
     length = options.max_length
+    on_gpu = options.device == "cuda"
     rows = retriever.token_ids(texts, "document", length)
     tokens, same = sum(map(len, rows)), ROWS * length
     print(
@@ -106,12 +110,13 @@ def main() -> None:
         other = sentence_transformer(retriever, Path(folder), length)
 
         def theirs() -> Any:
-            return other.encode(texts, batch_size=ROWS, show_progress_bar=False)
+            with torch.autocast(options.device, torch.bfloat16, enabled=on_gpu):
+                return other.encode(texts, batch_size=ROWS, show_progress_bar=False)
 
         def ours(budget: int | None) -> Callable[[], Any]:
             return lambda: retriever.encode(texts, "document", max_length=length, budget=budget)
 
-        agree(ours(same)(), theirs())
+        agree(ours(same)(), theirs(), 0.02 if on_gpu else 1e-4)  # bfloat16 holds 8 bits
         runs: dict[str, Callable[[], object]] = {f"sentence-transformers, {ROWS} rows": theirs}
         runs["Retriever.encode"] = ours(None)
         runs |= {f"Retriever.encode, {budget} tokens": ours(budget) for budget in [same, *options.budgets]}

@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.bench_init --pruned runs/recovered/model --release releases/pydoc-drama-v1.0.0 --out init
         [--on judged/ release:releases/pydoc-drama-v1.0.0] [--seeds 0 1 2] [--steps 40] [--batch 64] [--max-length 128]
+        [--device cuda]
 
 Both are trained by the same command on the same rows in the same order; a seed decides rows, and the random weights.
 What is made stays in --out, and a second run goes on from there.
@@ -36,13 +37,15 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--negatives", type=int, default=1)
     parser.add_argument("--max-length", type=int, default=128)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--lr", type=float, nargs=2, help="of the pruned and of the random one; not given: derived")
     asked = parser.parse_args()
     specs = [f"{arm}-{seed}={_trained(asked, arm, seed)}" for seed in asked.seeds for arm in ARMS]
     specs += [f"untrained={asked.pruned}"]
     sets = named_sets(asked.on or [f"release:{one}" for one in asked.release], Opening(None, None, lambda: None))
-    systems = [System(spec, asked.out / "scores", "cpu", asked.max_length, ()) for spec in read_specs([*specs])]
-    found = run_all(systems, sets, asked.out / "scores")
+    folder, longest = asked.out / "scores", asked.max_length
+    systems = [System(spec, folder, asked.device, longest, ()) for spec in read_specs([*specs])]
+    found = run_all(systems, sets, folder)
     for one in sets:
         _tell(found, one.name, asked.seeds)
 
@@ -54,7 +57,9 @@ def _trained(asked: argparse.Namespace, arm: str, seed: int) -> Path:
     rate = asked.lr and asked.lr[ARMS.index(arm)]
     schedule = Schedule(asked.batch, asked.negatives, asked.steps, lr=rate, evaluate_every=asked.steps)
     shape = Shape(max_length=asked.max_length)
-    train(Train(tuple(asked.release), start, out, shape, Mixing(asked.mixture), schedule, seed=seed))
+    train(
+        Train(tuple(asked.release), start, out, shape, Mixing(asked.mixture), schedule, seed=seed, device=asked.device)
+    )
     return out / "checkpoints/last/model"  # at equal steps: the last, and not the best
 
 

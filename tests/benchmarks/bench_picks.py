@@ -1,7 +1,7 @@
 """Held-out loss right after the cut, and after the same recovery, of every way to pick units. Run by hand:
 
     python -m tests.benchmarks.bench_picks --texts releases/pydoc-drama-v1.0.0 --out picks [--seeds 0 1 2]
-        [--shape 24x512x8x8x1280] [--vocabulary en] [--steps 300] [--recovery 100]
+        [--shape 24x512x8x8x1280] [--vocabulary en] [--steps 300] [--recovery 100] [--batch 1]
         [--picks l0 importance magnitude random]
 
 A seed decides the texts that a pick reads, its noise, and the order of the recovery's blocks. What is made stays in
@@ -36,9 +36,10 @@ def main() -> None:
     parser.add_argument("--shape", default="24x512x8x8x1280")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--picks", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--steps", type=int, default=300, help="of l0, of --length tokens each")
+    parser.add_argument("--steps", type=int, default=300, help="of l0")
     parser.add_argument("--vocabulary", nargs="+", default=[], help="languages whose tokens stay; none: all")
-    parser.add_argument("--recovery", type=int, default=100, help="steps, of as many tokens; 0 for none")
+    parser.add_argument("--recovery", type=int, default=100, help="steps; 0 for none")
+    parser.add_argument("--batch", type=int, default=1, help="blocks of --length tokens in a step, of both")
     parser.add_argument("--length", type=int, default=512)
     parser.add_argument("--heldout", type=float, default=0.05)
     asked = parser.parse_args()
@@ -60,7 +61,7 @@ def _losses(asked: argparse.Namespace, name: str, seed: int) -> tuple[float, flo
     """Means over languages."""
     reading = Reading(tuple(asked.texts), length=asked.length, heldout=asked.heldout)
     folder = asked.out / f"{name}-{seed}"
-    learning = Learning(steps=asked.steps, batch=1, checkpoint_every=50)
+    learning = Learning(steps=asked.steps, batch=asked.batch, checkpoint_every=50)
     vocabulary = tuple(asked.vocabulary)
     prune(
         Prune(asked.model, asked.shape, folder, reading, pick=name, learning=learning, vocabulary=vocabulary, seed=seed)
@@ -71,7 +72,8 @@ def _losses(asked: argparse.Namespace, name: str, seed: int) -> tuple[float, flo
     if not asked.recovery:
         return cut, None
     run = asked.out / f"{name}-{seed}-recovered"
-    schedule = Schedule(batch=1, steps=asked.recovery)
+    five = max(1, asked.recovery // 5)
+    schedule = Schedule(batch=asked.batch, steps=asked.recovery, evaluate_every=five)
     pretrain(Pretrain(str(folder), run, reading, schedule, packed=asked.out / "tokens", seed=seed))
     facts = read_facts(run, RUN)
     assert facts is not None
@@ -80,18 +82,18 @@ def _losses(asked: argparse.Namespace, name: str, seed: int) -> tuple[float, flo
 
 def _tell(title: str, losses: Losses) -> None:
     for name, found in losses.items():
-        print(f"{title:14} {name:12} {_spread(list(found.values()))}")
+        print(f"{title:14} {name:12} {spread(list(found.values()))}")
     first, *others = losses
     for name in others:
         differences = [losses[first][seed] - losses[name][seed] for seed in losses[first]]
-        print(f"{title:14} {first} - {name}: {_interval(differences)}")
+        print(f"{title:14} {first} - {name}: {interval(differences)}")
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
     return f"{statistics.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
-def _interval(differences: Sequence[float]) -> str:
+def interval(differences: Sequence[float]) -> str:
     """95% by Student's t over seeds."""
     mean, count = statistics.mean(differences), len(differences)
     if count not in T_95:

@@ -1,6 +1,7 @@
 """Tokens a second of a training step, ours beside sentence-transformers' cached loss, in turns. Run by hand:
 
     python -m tests.benchmarks.bench_train_step [--release releases/notes [--homogeneous]] [--steps 5] [--layers 4]
+        [--device cuda]
 
 A step is two forwards, loss, backward, clip and AdamW over 64 queries and 8 documents each, of at most 128 tokens, with
 Matryoshka. Without a release the texts are drawn words, as long as chunks and cropped sentences are; of a release,
@@ -28,6 +29,7 @@ from drama_train.training.cached import Batch, Compute, cached_step
 from drama_train.training.known import Identity, Known
 from drama_train.training.loss import Objective
 from drama_train.training.micro_batches import distinct, micro_batches
+from drama_train.training.processes import hardware
 from drama_train.training.releases import Rows, open_release
 from tests.benchmarks.bench_local_engine import passage
 from tests.training.cached_oracle import columns_of, oracle_loss, oracle_step, sentence_transformer
@@ -48,10 +50,11 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--budget", type=int, default=Compute().budget, help="tokens of a micro-batch, with padding")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda: in bfloat16, all of them")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
-    retriever = load_retriever(asked.model, layers=asked.layers)
+    retriever = load_retriever(asked.model, layers=asked.layers, device=asked.device)
     texts = (
         drawn_texts(asked.queries)
         if asked.release is None
@@ -77,11 +80,13 @@ def main() -> None:
         for name, rival in rivals.items():
             start, cpu = time.perf_counter(), time.process_time()
             losses[name] = rival.step(batch)
+            if asked.device == "cuda":
+                torch.cuda.synchronize()
             if at:
                 taken[name].append((time.perf_counter() - start, time.process_time() - cpu))
         print(f"step {at}: " + ", ".join(f"{name} loss {loss:.4f}" for name, loss in losses.items()), flush=True)
     tokens = [sum(map(len, _rows(batch))) for batch in batches[1:]]
-    print(f"real tokens a second, and a second of CPU; {asked.threads} threads; median (least to most)")
+    print(f"real tokens a second, and a second of CPU; {hardware(asked.device)}; median (least to most)")
     for name, times in taken.items():
         wall, cpu = ([n / t[at] for n, t in zip(tokens, times, strict=True)] for at in (0, 1))
         print(f"{name:32} {_spread(wall)}   {_spread(cpu)}")
@@ -176,7 +181,8 @@ def _rivals(retriever: Retriever, budget: int, longest: int) -> dict[str, Rival]
 
 def _ours(retriever: Retriever, budget: int) -> Rival:
     model = copy.deepcopy(retriever.model).train()
-    compute = Compute(budget=budget, pad=retriever.pad)
+    half = torch.bfloat16 if retriever.device.type == "cuda" else None
+    compute = Compute(budget=budget, pad=retriever.pad, device=str(retriever.device), autocast=half)
     update = _updating(model)
 
     def step(batch: Batch) -> float:
@@ -196,11 +202,12 @@ def _theirs(retriever: Retriever, **sizes: int) -> Rival:
     from sentence_transformers.base.losses.gradcache import _minibatch_ranges
 
     model = copy.deepcopy(retriever.model).train()
-    loss = oracle_loss(sentence_transformer(model), OBJECTIVE, **sizes)
+    loss = oracle_loss(sentence_transformer(model, str(retriever.device)), OBJECTIVE, **sizes)
     update = _updating(model)
 
     def step(batch: Batch) -> float:
-        value = oracle_step(loss, batch, retriever.pad)
+        with torch.autocast(retriever.device.type, torch.bfloat16, enabled=retriever.device.type == "cuda"):
+            value = oracle_step(loss, batch, retriever.pad)
         update()
         return value
 

@@ -10,13 +10,13 @@ from drama_train.training.encoder import padded
 from drama_train.training.loss import Objective
 
 
-def sentence_transformer(backbone: Any) -> Any:
+def sentence_transformer(backbone: Any, device: str = "cpu") -> Any:
     """The backbone, then its own mean pooling. Token ids are given, so that it needs no tokenizer."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling
 
     return SentenceTransformer(
-        modules=[_Backbone(backbone), Pooling(backbone.config.hidden_size, "mean")], device="cpu"
+        modules=[_Backbone(backbone), Pooling(backbone.config.hidden_size, "mean")], device=device
     )
 
 
@@ -31,11 +31,11 @@ class _Backbone(torch.nn.Module):
         return {**features, "token_embeddings": states}
 
 
-def columns_of(batch: Batch, pad: int) -> list[dict[str, Tensor]]:
+def columns_of(batch: Batch, pad: int, device: Any = "cpu") -> list[dict[str, Tensor]]:
     """Queries, positives, first negatives, second ...: each padded to its longest, as its collator does."""
     each = len(batch.document_tokens) // len(batch.query_tokens)
     columns = [batch.query_tokens, *(batch.document_tokens[at::each] for at in range(each))]
-    return [dict(zip(("input_ids", "attention_mask"), padded(column, pad), strict=True)) for column in columns]
+    return [dict(zip(("input_ids", "attention_mask"), padded(column, pad, device), strict=True)) for column in columns]
 
 
 def oracle_loss(model: Any, objective: Objective, **sizes: int | None) -> Any:
@@ -55,6 +55,7 @@ def oracle_loss(model: Any, objective: Objective, **sizes: int | None) -> Any:
 
 def oracle_step(loss: Any, batch: Batch, pad: int = 0) -> float:
     """Adds the gradients to the model's parameters, as `cached_step` does."""
-    value = loss(columns_of(batch, pad), torch.empty(0))
+    device = next(loss.parameters()).device
+    value = loss(columns_of(batch, pad, device), torch.empty(0, device=device))
     value.backward()
     return float(value.detach())
