@@ -53,11 +53,15 @@ def scores_of(searched: "EvaluationSet", rankings: Rankings) -> Scores:
 
 
 def score(
-    searched: "EvaluationSet", queries: "NDArray[Any]", documents: "NDArray[Any]", dim: int | None = None
+    searched: "EvaluationSet",
+    queries: "NDArray[Any]",
+    documents: "NDArray[Any]",
+    dim: int | None = None,
+    device: str = "cpu",
 ) -> Scores:
     """(Q, D) and (N, D) vectors, in the order of the set's queries and documents, cut to `dim` numbers and searched."""
     _, numbers = document_numbers(searched)
-    return scores_of(searched, vector_rankings(searched, queries, [(numbers, documents)], dim))
+    return scores_of(searched, vector_rankings(searched, queries, [(numbers, documents)], dim, device))
 
 
 def retriever_scores(retriever: "Retriever", searched: "EvaluationSet", dims: Sequence[int] = ()) -> dict[int, Scores]:
@@ -65,7 +69,7 @@ def retriever_scores(retriever: "Retriever", searched: "EvaluationSet", dims: Se
     queries = retriever.encode(list(searched.queries.values()), "query", max_length=searched.max_length)
     documents = retriever.encode(list(searched.documents.values()), "document", max_length=searched.max_length)
     wanted = [retriever.dim, *sorted({dim for dim in dims if dim < retriever.dim}, reverse=True)]
-    return {dim: score(searched, queries, documents, dim) for dim in wanted}
+    return {dim: score(searched, queries, documents, dim, str(retriever.device)) for dim in wanted}
 
 
 def heldout_scores(retriever: "Retriever", searched: "EvaluationSet", dims: Sequence[int] = ()) -> dict[str, float]:

@@ -61,7 +61,7 @@ def make(config: "Prune", device: str) -> Path | None:
             if is_first:
                 settle_flags(work, identity)
             _make(config, device, work, identity)
-        processes.wait_for_all()
+        processes.wait_for_first()
         if is_first:
             shutil.rmtree(work)
     return config.out if is_first else None
@@ -127,10 +127,10 @@ def _tokens(config: "Prune", work: Path, language_model: LanguageModel) -> "Toke
     """The first process writes them, the others map them."""
     folder = work / TOKENS
     if processes.rank() > 0:
-        processes.wait_for_all()
+        processes.wait_for_first()
     tokens = read_tokens(config.reading, folder, language_model.tokenizer)
     if processes.rank() == 0:
-        processes.wait_for_all()
+        processes.wait_for_first()
     return tokens
 
 
@@ -175,7 +175,7 @@ def _first_hop(
         model = LanguageModel(sliced(picked.model, picked.keep), language_model.tokenizer)
         if processes.rank() == 0:
             write_json(kept, picked.keep.facts())
-    processes.wait_for_all()
+    processes.wait_for_first()
     processes.tell(f"first hop: {half}")
     recovered(model, tokens, streams, config.hop_steps, config.seed, folder)
     return model.model, Keep.of(json.loads(kept.read_text()))

@@ -12,7 +12,7 @@ from drama_train.pretraining.reading import read_tokens
 from drama_train.pruning.making import check_target
 from drama_train.pruning.shape import Shape, counted, expansion
 from drama_train.pruning.showing import show_cut
-from drama_train.training.processes import peak_memory, rank, tell
+from drama_train.training.processes import peak_memory, rank, tell, world_size
 from drama_train.training.run_log import clock
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _step_of(
     plan = l0_plan(config.learning, model.device.type, config.seed)
     gated = gated_of(model, target, config.seed).train()
     optimizer = make_optimizer(gated, plan)
-    return lambda: _done(l0_step(gated, gated, optimizer, plan, 1, ids(plan.batch))), plan.steps
+    return lambda: _done(l0_step(gated, gated, optimizer, plan, 1, ids(plan.batch // world_size()))), plan.steps
 
 
 def _done(_result: object) -> None:

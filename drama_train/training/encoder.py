@@ -60,13 +60,11 @@ def padded(rows: Sequence[Sequence[int]], pad: int, device: "torch.device | str"
     """(token ids, mask), both (B, T), padded on the right; the mask is 1 at tokens."""
     import torch
 
-    width = max(map(len, rows))
-    ids = torch.full((len(rows), width), pad, dtype=torch.long)
-    mask = torch.zeros((len(rows), width), dtype=torch.long)
-    for at, row in enumerate(rows):
-        ids[at, : len(row)] = torch.tensor(row, dtype=torch.long)
-        mask[at, : len(row)] = 1
-    return ids.to(device), mask.to(device)
+    lengths = torch.tensor([len(row) for row in rows])
+    mask = torch.arange(int(lengths.max())) < lengths[:, None]
+    ids = torch.full(mask.shape, pad, dtype=torch.long)
+    ids[mask] = torch.tensor([token for row in rows for token in row], dtype=torch.long)
+    return ids.to(device), mask.long().to(device)
 
 
 def pool(states: "Tensor", mask: "Tensor", pooling: Pooling) -> "Tensor":
