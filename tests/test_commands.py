@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from builders import __main__ as recipes
 from builders import (
@@ -138,6 +139,13 @@ def test_a_reader_that_has_seen_enough_is_no_fault(chunks: Version) -> None:
     assert ended.stdout.startswith(f"{chunks}, made by builders.corpus")
 
 
+FULL = (
+    "CUDA out of memory. Tried to allocate 16.00 MiB. GPU 0 has a total capacity of 23.64 GiB of which 28.31 MiB is "
+    "free. Including non-PyTorch memory, this process has 22.54 GiB memory in use."
+)
+FREE = "GPU 0 has a total capacity of 23.64 GiB of which 28.31 MiB is free"
+
+
 def raising(fault: BaseException) -> Callable[[], None]:
     def call() -> None:
         raise fault
@@ -156,6 +164,8 @@ def raising(fault: BaseException) -> Callable[[], None]:
         (OSError(errno.EDQUOT, "quota"), 1, "Error: Cannot write into the folder of --data: the disk quota is used up"),
         (PermissionError(errno.EACCES, "no", "b"), 1, "Error: Cannot open b: permission is denied"),
         (OSError(errno.EROFS, "ro", "c"), 1, "Error: Cannot open c: the file system is read-only"),
+        (torch.OutOfMemoryError(FULL), 1, f"Error: The GPU's memory is full ({FREE}): free it of other work"),
+        (torch.OutOfMemoryError("worded anew"), 1, "Error: The GPU's memory is full: free it of other work"),
     ],
 )
 def test_a_fault_that_is_not_ours_is_one_sentence(
@@ -168,7 +178,9 @@ def test_a_fault_that_is_not_ours_is_one_sentence(
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("fault", [ValueError("ours"), OSError(errno.EBADF, "ours"), AssertionError("ours")])
+@pytest.mark.parametrize(
+    "fault", [ValueError("ours"), RuntimeError("ours"), OSError(errno.EBADF, "ours"), AssertionError("ours")]
+)
 def test_a_fault_of_ours_keeps_its_traceback(fault: Exception) -> None:
     with pytest.raises(type(fault), match="ours"):
         guarded(raising(fault))

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -79,6 +80,10 @@ def guarded(call: "Callable[[], Version | Path | None]") -> int:
         return _fail("Stopped. What is finished is kept: the same command goes on from there.", 130)
     except BrokenPipeError:  # `| head` has read enough; what is still buffered must not be flushed at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except RuntimeError as fault:
+        if type(fault).__name__ != "OutOfMemoryError":  # torch's, which is not imported for this
+            raise
+        return _fail(_full(str(fault)), 1)
     except OSError as fault:
         if fault.errno not in _DISK:
             raise
@@ -89,6 +94,15 @@ def guarded(call: "Callable[[], Version | Path | None]") -> int:
             1,
         )
     return 0
+
+
+def _full(told: str) -> str:
+    """told: torch's words, of which the GPU's number, its memory and what is free of it are kept."""
+    found = re.search(r"GPU \d+ has .*? is free", told)
+    return (
+        f"The GPU's memory is full{f' ({found[0]})' if found else ''}: free it of other work, or have less done at "
+        "once (a lower --budget, where the command has one, leaves the result as it is). What is finished is kept."
+    )
 
 
 def _fail(sentence: str, status: int) -> int:

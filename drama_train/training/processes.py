@@ -1,7 +1,6 @@
 """What processes exchange: gathered rows, summed gradients. One process exchanges nothing."""
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -112,8 +111,7 @@ def replicated(model: Any, device: "torch.device") -> Any:
 def joined_processes(device: str) -> Iterator[str]:
     """Join the processes that torchrun started, if it did; yields this process's device.
 
-    device: auto is a GPU where there is one. UserError where there are fewer GPUs than processes, or a GPU's memory
-    does not hold what is done in it.
+    device: auto is a GPU where there is one. UserError where there are fewer GPUs than processes.
     """
     import torch
     import torch.distributed as dist
@@ -127,30 +125,12 @@ def joined_processes(device: str) -> Iterator[str]:
         torch.cuda.set_device(local)
     name = f"cuda:{local}" if is_cuda else "cpu"
     if "WORLD_SIZE" not in os.environ:
-        with full_memory_told():
-            yield name
+        yield name
         return
     dist.init_process_group("nccl" if is_cuda else "gloo")
-    try:
-        with full_memory_told():
-            yield name
-    finally:
-        dist.destroy_process_group()
-
-
-@contextmanager
-def full_memory_told() -> Iterator[None]:
-    """UserError where a GPU's memory is full."""
-    import torch
-
-    try:
-        yield
-    except torch.OutOfMemoryError as fault:
-        told = re.search(r"GPU \d+ has .*? is free", str(fault))
-        raise UserError(
-            f"The GPU's memory is full{f' ({told[0]})' if told else ''}: free it of other work, or give a lower "
-            "--budget, the tokens of a micro-batch, of which the result does not depend; what is finished is kept."
-        ) from fault
+    yield name
+    # Not after a fault: the others wait in an exchange, NCCL would wait for them; torchrun ends them with this one.
+    dist.destroy_process_group()
 
 
 def wait_for_all() -> None:
