@@ -61,7 +61,8 @@ def main() -> None:
         else texts_of(asked.release, asked.queries, homogeneous=asked.homogeneous)
     )
     queries, documents = next(texts)
-    batches = [_batch(retriever, (queries[:2], documents[: 2 * (1 + NEGATIVES)]), asked.longest)]  # to warm up
+    few = asked.queries if asked.device == "cuda" else 2  # to warm up; a GPU's memory is to be as large as it will be
+    batches = [_batch(retriever, (queries[:few], documents[: few * (1 + NEGATIVES)]), asked.longest)]
     batches += [_batch(retriever, next(texts), asked.longest) for _ in range(asked.steps)]
     for at, batch in enumerate(batches[1:], 1):
         print(f"batch {at}: {_told(batch)}")
@@ -77,7 +78,7 @@ def main() -> None:
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in rivals}
     for at, batch in enumerate(batches):
         losses = {}
-        for name, rival in rivals.items():
+        for name, rival in [*list(rivals.items())[at % len(rivals) :], *list(rivals.items())[: at % len(rivals)]]:
             start, cpu = time.perf_counter(), time.process_time()
             losses[name] = rival.step(batch)
             if asked.device == "cuda":
@@ -206,8 +207,7 @@ def _theirs(retriever: Retriever, **sizes: int) -> Rival:
     update = _updating(model)
 
     def step(batch: Batch) -> float:
-        with torch.autocast(retriever.device.type, torch.bfloat16, enabled=retriever.device.type == "cuda"):
-            value = oracle_step(loss, batch, retriever.pad)
+        value = oracle_step(loss, batch, retriever.pad)
         update()
         return value
 

@@ -27,7 +27,8 @@ class _Backbone(torch.nn.Module):
 
     def forward(self, features: dict[str, Any]) -> dict[str, Any]:
         ids, mask = features["input_ids"], features["attention_mask"]
-        states = self.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=ids.is_cuda):  # as accelerate does, and as ours
+            states = self.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
         return {**features, "token_embeddings": states}
 
 
