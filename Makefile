@@ -16,6 +16,8 @@ TRAIN = $(VENV)/bin/python -m drama_train
 # Two processes of tests, of a thread each: more threads take a fifth more CPU on two cores. The slow tests are few and
 # long, and one is often alone at the end.
 ONE_THREAD = OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 RAYON_NUM_THREADS=1
+# Tests start commands as programs, each of which would compile every module again.
+export PYTHONDONTWRITEBYTECODE =
 
 demo: $(VENV)/.demo ## real documents and models: a release, a pruned model, a retriever of it, a table; on two cores
 	$(VENV)/bin/python -m builders demo --show 5 $(if $(LIMIT),--limit $(LIMIT))
@@ -29,13 +31,14 @@ demo: $(VENV)/.demo ## real documents and models: a release, a pruned model, a r
 
 test: $(VENV)/.dev ## the test suite
 	$(ONE_THREAD) $(VENV)/bin/python -m pytest -n 2 --dist worksteal -m 'not slow and not alone and not browser and not gpu'
-	$(VENV)/bin/python -m pytest -m alone
+	$(VENV)/bin/python -m pytest -m alone tests/llm
 
 test-slow: $(VENV)/.dev ## what takes long: runs that are killed, a Hub that is published to, a trainer, a browser
 	$(VENV)/bin/python -m pytest -n 2 --dist worksteal -m 'slow and not alone'
 	$(VENV)/bin/python -m pytest -m browser
 
 test-gpu: $(VENV)/.dev ## on a machine with a GPU: its steps, searches and runs against a CPU's
+	$(VENV)/bin/python -c 'import sys, torch; torch.cuda.is_available() or sys.exit("torch sees no GPU here")'
 	$(VENV)/bin/python -m pytest -m gpu
 
 lint: $(VENV)/.dev ## format, lint, types

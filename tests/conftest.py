@@ -25,6 +25,12 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("alone") and Path(__file__).parent / "llm" not in item.path.parents:
+            raise pytest.UsageError(f"{item.nodeid} is marked alone, and make test runs those of tests/llm alone.")
+
+
 @pytest.fixture(scope="session")
 def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A byte-level BPE tokenizer of 800 tokens."""
