@@ -16,7 +16,7 @@ TRAIN = $(VENV)/bin/python -m drama_train
 # Two processes of tests, of a thread each: more threads take a fifth more CPU on two cores. The slow tests are few and
 # long, and one is often alone at the end.
 ONE_THREAD = OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 RAYON_NUM_THREADS=1
-# Tests start commands as programs, each of which would compile every module again.
+# Where the environment forbids bytecode, each program that a test starts would compile every module again.
 export PYTHONDONTWRITEBYTECODE =
 
 demo: $(VENV)/.demo ## real documents and models: a release, a pruned model, a retriever of it, a table; on two cores

@@ -78,9 +78,9 @@ def main() -> None:
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in rivals}
     for at, batch in enumerate(batches):
         losses = {}
-        for name, rival in [*list(rivals.items())[at % len(rivals) :], *list(rivals.items())[: at % len(rivals)]]:
+        for name in [*list(rivals)[at % len(rivals) :], *list(rivals)[: at % len(rivals)]]:
             start, cpu = time.perf_counter(), time.process_time()
-            losses[name] = rival.step(batch)
+            losses[name] = rivals[name].step(batch)
             if asked.device == "cuda":
                 torch.cuda.synchronize()
             if at:
